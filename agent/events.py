@@ -1,0 +1,71 @@
+"""What a caller of the agent sees: the typed events of one turn, ending in an Answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from skills.records import Citation, Retrieved, Status, Token, ToolCall, ToolCalled, Verified
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """Which skills own the request."""
+
+    domains: tuple[str, ...]
+    """Chosen domains; empty: out of scope."""
+    probabilities: Mapping[str, float]
+    """By domain, and "general" for out of scope; they sum to 1."""
+    milliseconds: float
+    kind: Literal["routed"] = "routed"
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The part of an answer that one domain gave."""
+
+    domain: str
+    status: Status
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The result of one turn."""
+
+    status: Status
+    text: str
+    citations: tuple[Citation, ...] = ()
+    domains: tuple[str, ...] = ()
+    tools: tuple[ToolCall, ...] = ()
+    confidence: float = 0.0
+    segments: tuple[Segment, ...] = ()
+    reason: str = ""
+    timings: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Milliseconds by stage, and "total"."""
+    session: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The output row of the scripting interface (``answer`` is the text)."""
+        row = asdict(self)
+        return {"status": row.pop("status"), "answer": row.pop("text"), **row}
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    answer: Answer
+    kind: Literal["answered"] = "answered"
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The turn ended in an error; nothing was added to the session."""
+
+    message: str
+    error: str
+    """Name of the exception class."""
+    kind: Literal["failed"] = "failed"
+
+
+Event = Routed | Retrieved | ToolCalled | Token | Verified | Answered | Failed

@@ -1,0 +1,36 @@
+"""The exception tree, grouped by who must act.
+
+    CollegiumError
+    ├── UserError            change the input or the command      CLI exit 2, HTTP 4xx
+    │   └── ToolInputError   an argument a tool cannot work with  asked back in a conversation
+    ├── ModelError           weights, adapters or an engine       CLI exit 1, HTTP 503
+    └── DataError            a store, index, pack or session      CLI exit 1, HTTP 500
+
+A message names the thing with ``{name!r}``, says what was expected and gives the next command.
+"""
+
+from __future__ import annotations
+
+
+class CollegiumError(Exception):
+    """Base of everything this project raises on purpose. ``subject`` is the offending object, if any."""
+
+    def __init__(self, message: str, *, subject: object = None) -> None:
+        super().__init__(message)
+        self.subject = subject
+
+
+class UserError(CollegiumError):
+    """The caller has to change the input: unknown domain, malformed row, empty question."""
+
+
+class ToolInputError(UserError):
+    """A tool argument is out of the range for which the tool's formula holds."""
+
+
+class ModelError(CollegiumError):
+    """Weights, an adapter or an engine cannot be used as asked."""
+
+
+class DataError(CollegiumError):
+    """Stored data is missing, damaged or made by an incompatible part."""

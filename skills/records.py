@@ -1,0 +1,156 @@
+"""Values that cross module boundaries: passages, evidence, citations, and what a skill reports.
+
+Knows nothing of engines, stores or files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Status = Literal["answered", "clarify", "declined"]
+Configuration = Literal["base", "lora", "rag", "rag-passages", "lora+rag"]
+"""base / lora: no evidence in the prompt; rag: selected evidence, no adapter; rag-passages: top passages
+whole in the prompt, no adapter (the usual way); lora+rag: selected evidence and adapter (the default)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One unit of a store. ``id`` is unique in its store and stable across rebuilds."""
+
+    id: str
+    text: str
+    title: str = ""
+    source: str = ""
+    """Name of the primary source."""
+    jurisdiction: str = ""
+    as_of: str = ""
+    """ISO date (YYYY-MM or YYYY-MM-DD) on which the text was known to be right, empty if unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredPassage:
+    passage: Passage
+    score: float
+    """Retrieval score, higher is better; comparable within one query only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The sentences of one passage that bear on the question."""
+
+    passage: Passage
+    spans: tuple[tuple[int, int], ...]
+    """Character offsets [start, end) into ``passage.text``, in order, not overlapping."""
+    score: float
+    """Probability that this passage answers the question, 0..1."""
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.passage.text[start:end].strip() for start, end in self.spans)
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A mark ``[number]`` of an answer, resolved: ``passage.text[start:end] == quote``."""
+
+    number: int
+    passage_id: str
+    quote: str
+    start: int
+    end: int
+    title: str = ""
+    source: str = ""
+    as_of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool that was run and what it gave."""
+
+    name: str
+    arguments: Mapping[str, object]
+    text: str
+    """The result as a sentence, shown verbatim."""
+    values: Mapping[str, object] = field(default_factory=dict[str, object])
+    """The result as data, by name."""
+    source: str = ""
+    """Source of the formula or table, from the tool's docstring."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of a conversation."""
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SkillRequest:
+    """What a skill is asked to do."""
+
+    question: str
+    search_query: str = ""
+    """The question made self-contained from the history; empty: the question itself."""
+    history: tuple[Turn, ...] = ()
+    passages: tuple[Passage, ...] | None = None
+    """Given passages are used instead of retrieval; None: use the skill's store."""
+    configuration: Configuration = "lora+rag"
+
+
+# What a skill reports while it works, in this order; the last one is always a SkillAnswer.
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCalled:
+    call: ToolCall
+    kind: Literal["tool_called"] = "tool_called"
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    domain: str
+    evidence: tuple[Evidence, ...]
+    """What will be in the prompt, best first; empty: nothing supports an answer."""
+    considered: tuple[ScoredPassage, ...] = ()
+    kind: Literal["retrieved"] = "retrieved"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Text of the answer that has passed verification and may be shown. Pieces joined give the answer."""
+
+    text: str
+    domain: str
+    kind: Literal["token"] = "token"
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """One sentence was checked against its source."""
+
+    sentence: str
+    supported: bool
+    reason: str = ""
+    kind: Literal["verified"] = "verified"
+
+
+@dataclass(frozen=True, slots=True)
+class SkillAnswer:
+    domain: str
+    status: Status
+    text: str
+    citations: tuple[Citation, ...] = ()
+    tools: tuple[ToolCall, ...] = ()
+    confidence: float = 0.0
+    """Calibrated probability that the answer is right, 0..1."""
+    timings: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Milliseconds by stage: tools, retrieve, evidence, first_token, generate, verify."""
+    reason: str = ""
+    """Why it was declined or asked back, in a word: red_flag, no_evidence, unsupported, missing_argument."""
+    kind: Literal["skill_answer"] = "skill_answer"
+
+
+SkillEvent = ToolCalled | Retrieved | Token | Verified | SkillAnswer
