@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from skills import errors
 from skills.records import Citation, Retrieved, Status, Token, ToolCall, ToolCalled, Verified
 
 
@@ -66,6 +67,12 @@ class Failed:
     error: str
     """Name of the exception class."""
     kind: Literal["failed"] = "failed"
+
+    def as_error(self) -> errors.CollegiumError:
+        """The error to raise: its class says who must act."""
+        kinds = (errors.UserError, errors.ToolInputError, errors.ModelError, errors.DataError)
+        named = {kind.__name__: kind for kind in kinds}
+        return named.get(self.error, errors.CollegiumError)(self.message)
 
 
 Event = Routed | Retrieved | ToolCalled | Token | Verified | Answered | Failed

@@ -100,8 +100,8 @@ def read_json(path: Path) -> dict[str, Any]:
     return cast(dict[str, Any], value)
 
 
-def read_jsonl(path: Path, required: Iterable[str] = ()) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a JSON Lines file; blank lines are passed over.
+def numbered_jsonl(path: Path, required: Iterable[str] = ()) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number from 1, object) of a JSON Lines file; blank lines are passed over.
 
     Raises UserError naming file and line where a row is not an object or lacks a required key.
     """
@@ -123,7 +123,13 @@ def read_jsonl(path: Path, required: Iterable[str] = ()) -> Iterator[dict[str, A
             missing = [key for key in required if key not in found]
             if missing:
                 raise UserError(f"{where}: no key {missing[0]!r}; expected {', '.join(map(repr, required))}", subject=row)
-            yield found
+            yield number, found
+
+
+def read_jsonl(path: Path, required: Iterable[str] = ()) -> Iterator[dict[str, Any]]:
+    """The objects of a JSON Lines file without their line numbers. Raises as numbered_jsonl does."""
+    for _, row in numbered_jsonl(path, required):
+        yield row
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, object]]) -> None:

@@ -34,6 +34,8 @@ class ScoredPassage:
     passage: Passage
     score: float
     """Retrieval score, higher is better; comparable within one query only."""
+    similarity: float | None = None
+    """Cosine of question and passage under the store's embedder; None where it was not computed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,19 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolMatch:
+    """A tool that a question is for, and what the question says about its arguments."""
+
+    tool: str
+    arguments: Mapping[str, object]
+    """Arguments found, by parameter name, in the parameter's unit."""
+    missing: tuple[str, ...] = ()
+    """Required arguments that were not found; empty: the tool can be called."""
+    ask: str = ""
+    """Question to the user for what is missing, in the language of the question."""
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """One message of a conversation."""
 
@@ -98,6 +113,8 @@ class SkillRequest:
     passages: tuple[Passage, ...] | None = None
     """Given passages are used instead of retrieval; None: use the skill's store."""
     configuration: Configuration = "lora+rag"
+    tool: ToolMatch | None = None
+    """A tool call that the conversation has completed: run it; None: look for one in the question."""
 
 
 # What a skill reports while it works, in this order; the last one is always a SkillAnswer.

@@ -1,0 +1,46 @@
+"""Language-model engines: one seam (``Engine``), three of them, and LangChain's face on any."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from skills import weights
+from skills.llm.engine import ChatTurn, Engine, GenerationRequest, Piece
+
+__all__ = ["ChatTurn", "Engine", "EngineKind", "GenerationRequest", "Piece", "load_engine"]
+
+EngineKind = Literal["auto", "llamacpp", "torch"]
+
+
+def load_engine(
+    kind: EngineKind,
+    base: str,
+    adapters: Mapping[str, Path] | None = None,
+    *,
+    context: int = 4096,
+    threads: int | None = None,
+) -> Engine:
+    """An engine over a base model and PEFT adapter folders by name.
+
+    ``base``: a name or path for ``skills.weights.ensure``. ``context``: tokens of prompt and answer together.
+    "auto": torch where there is an NVIDIA GPU or the base is a Hugging Face folder, else llama.cpp.
+    Raises ModelError without the base, and for an adapter that does not fit it.
+    """
+    if kind == "auto":
+        kind = "torch" if _has_cuda() or weights.ensure(base).is_dir() else "llamacpp"
+    if kind == "torch":
+        from skills.llm.torch_engine import TorchEngine
+
+        return TorchEngine(base, adapters, context=context, threads=threads)
+    from skills.llm.llamacpp import LlamaCppEngine
+
+    return LlamaCppEngine(base, adapters, context=context, threads=threads)
+
+
+def _has_cuda() -> bool:
+    """An NVIDIA driver and a torch built for it, found without importing torch (which takes a second)."""
+    driver = Path("/proc/driver/nvidia/version").exists()
+    return driver and not importlib.metadata.version("torch").endswith("+cpu")

@@ -1,0 +1,335 @@
+"""``Agent``: one base model and a college of specialists behind ``ask`` and ``stream``.
+
+Runs turns and cancels them, nothing else: what happens in a turn is in graph.py, what the parts are in
+composition.py. Knows nothing of terminals or HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any, Self, cast, get_args
+
+from langchain_core.runnables import RunnableConfig
+
+from agent.composition import College, Domain, compose_college
+from agent.events import Answer, Answered, Event, Failed
+from agent.graph import Graph, TurnCancelled, TurnOptions, build_graph
+from agent.memory import SessionInfo, Sessions, thread_id
+from agent.settings import Settings, make_settings
+from skills.errors import CollegiumError, UserError
+from skills.records import Configuration, Passage, Turn
+
+LONGEST_QUESTION = 20_000
+"""Characters."""
+
+Given = Passage | Mapping[str, object]
+"""A passage, or its row: {"id", "text", "title"?, "source"?, ...}."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    question: str
+    options: TurnOptions
+    session: str = ""
+    thread: str = ""
+    """Key of the session in the checkpointer; empty: nothing is remembered."""
+
+
+class Agent:
+    """Answers questions with the skills of its college.
+
+    One turn, in numbered steps (details in ``agent.graph``):
+
+        1 memory   load the session's messages
+        2 route    probabilities by domain and "general"
+        3 plan     who answers, with the question made self-contained; or decline
+        4 skills   guard, tools, retrieve, evidence, generate, verify, decide: each domain for itself
+        5 compose  one answer: a single skill's untouched, several under their titles
+        6 memory   the turn is saved whole, after that the answer is given out
+
+    Making an agent is cheap: parts load when the first question needs them, or all in ``warm_up``. One agent
+    may be used from several threads. Turns of one session run one after the other, across processes too.
+    """
+
+    def __init__(self, college: College, *, sessions: Path, history: int = 6) -> None:
+        """``sessions``: SQLite file. ``history``: messages of a session that routing and skills see."""
+        self._college = college
+        self._sessions = Sessions(sessions)
+        self._history = history
+        self._stateless = build_graph(college, history=history)
+        self._graph: Graph | None = None
+        self._compiling = threading.Lock()
+
+    @classmethod
+    def from_settings(cls, settings: Settings | None = None, **overrides: Any) -> Self:
+        """The agent of the installed packs and the given settings. Loads no model.
+
+        ``overrides``: fields of Settings, which win over ``settings``. Raises UserError for a bad setting.
+        """
+        if settings is None:
+            settings = make_settings(**overrides)
+        elif overrides:
+            settings = make_settings(**{**settings.model_dump(), **overrides})
+        return cls(compose_college(settings), sessions=settings.session_file, history=settings.history)
+
+    # ------------------------------------------------------------------ questions
+
+    def ask(
+        self,
+        text: str,
+        *,
+        session: str | None = None,
+        user: str | None = None,
+        domain: str | None = None,
+        passages: Sequence[Given] | None = None,
+        store: Path | str | None = None,
+        configuration: Configuration = "lora+rag",
+    ) -> Answer:
+        """Answer a question.
+
+        session: name of the conversation it belongs to; None: it stands alone and leaves nothing behind.
+        user: whose session; None: the local user's.
+        domain: ask this skill; None: the router decides.
+        passages: evidence to use instead of a store. store: index folder to use instead of the skill's own.
+        configuration: which parts take part (see ``skills.records.Configuration``).
+
+        Raises UserError for an empty or overlong question and unknown names, ModelError and DataError when a
+        part cannot work. Then, and when interrupted, the session is as it was.
+        """
+        request = self._request(text, session, user, domain, passages, store, configuration)
+        for event in self._events(request):
+            if isinstance(event, Answered):
+                return event.answer
+        raise TurnCancelled
+
+    def stream(
+        self,
+        text: str,
+        *,
+        session: str | None = None,
+        user: str | None = None,
+        domain: str | None = None,
+        passages: Sequence[Given] | None = None,
+        store: Path | str | None = None,
+        configuration: Configuration = "lora+rag",
+    ) -> Iterator[Event]:
+        """Answer a question (see ``ask``) and report the turn's events; the last is Answered or Failed.
+
+        The texts of the Token events, joined, are the answer's text. Closing the iterator stops the engine.
+        Raises UserError at once for a bad request; what goes wrong later comes as Failed.
+        """
+        return self._reported(self._request(text, session, user, domain, passages, store, configuration))
+
+    async def astream(
+        self,
+        text: str,
+        *,
+        session: str | None = None,
+        user: str | None = None,
+        domain: str | None = None,
+        passages: Sequence[Given] | None = None,
+        store: Path | str | None = None,
+        configuration: Configuration = "lora+rag",
+    ) -> AsyncIterator[Event]:
+        """``stream`` for an event loop, which it never blocks. Cancelling the task stops the engine."""
+        request = self._request(text, session, user, domain, passages, store, configuration)
+        loop = asyncio.get_running_loop()
+        items: asyncio.Queue[Event | BaseException | None] = asyncio.Queue()
+
+        def put(item: Event | BaseException | None) -> None:
+            loop.call_soon_threadsafe(items.put_nowait, item)
+
+        worker = self._start(request, put)
+        try:
+            while (item := await items.get()) is not None:
+                if isinstance(item, CollegiumError):
+                    yield _failed(item)
+                elif isinstance(item, BaseException):
+                    raise item
+                else:
+                    yield item
+        finally:
+            request.options.cancelled.set()
+            await asyncio.to_thread(worker.join)
+
+    # ------------------------------------------------------------------ parts
+
+    @property
+    def graph(self) -> Graph:
+        """The compiled LangGraph graph, with the sessions as its checkpointer.
+
+        Input {"question"}, output {"answer", "messages"}; thread ids are "<user>/<session>" ("local" is the
+        user without a name); ``context=TurnOptions(...)`` is optional. Raises DataError when the session
+        file cannot be used.
+        """
+        with self._compiling:
+            if self._graph is None:
+                self._graph = build_graph(
+                    self._college, history=self._history, checkpointer=self._sessions.saver
+                )
+            return self._graph
+
+    @property
+    def domains(self) -> tuple[Domain, ...]:
+        """All domains found; ``error`` says why one cannot be used."""
+        return self._college.domains
+
+    def warm_up(self) -> None:
+        """Load router, engine, indexes and adapters now. Raises ModelError or DataError if no skill works."""
+        self._college.warm_up()
+
+    def close(self) -> None:
+        """Free the engine and close the session file. Calling it again does nothing."""
+        self._college.close()
+        with self._compiling:
+            self._graph = None
+            self._sessions.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # ------------------------------------------------------------------ sessions
+
+    def sessions(self, user: str | None = None) -> list[SessionInfo]:
+        """The user's conversations, the one used last first."""
+        return self._sessions.list(user)
+
+    def turns(self, session: str, user: str | None = None) -> tuple[Turn, ...]:
+        """The messages of a session, in order. Raises UserError when there is no such session."""
+        return self._sessions.turns(session, user)
+
+    def delete_session(self, session: str, user: str | None = None) -> None:
+        """Forget a session. Raises UserError when there is no such session."""
+        self._sessions.delete(session, user)
+
+    # ------------------------------------------------------------------ one turn
+
+    def _request(
+        self,
+        text: str,
+        session: str | None,
+        user: str | None,
+        domain: str | None,
+        passages: Sequence[Given] | None,
+        store: Path | str | None,
+        configuration: Configuration,
+    ) -> _Request:
+        """Check all that can be checked before any work. Raises UserError, or DataError for a broken pack."""
+        question = text.strip()
+        if not question:
+            raise UserError("the question is empty; expected some text", subject=text)
+        if len(question) > LONGEST_QUESTION:
+            raise UserError(
+                f"the question has {len(question):,} characters; at most {LONGEST_QUESTION:,} can be answered"
+            )
+        if configuration not in get_args(Configuration):
+            known = ", ".join(get_args(Configuration))
+            raise UserError(f"unknown configuration {configuration!r}; known: {known}", subject=configuration)
+        if domain is not None:
+            self._college.member(domain)
+        options = TurnOptions(
+            domain=domain,
+            passages=None if passages is None else given_passages(passages),
+            store=None if store is None else Path(store),
+            configuration=configuration,
+        )
+        thread = "" if session is None else thread_id(session, user)
+        return _Request(question, options, session or "", thread)
+
+    def _reported(self, request: _Request) -> Generator[Event]:
+        try:
+            yield from self._events(request)
+        except CollegiumError as error:
+            yield _failed(error)
+
+    def _events(self, request: _Request) -> Generator[Event]:
+        """Run the turn in a thread of its own, so that an interrupt in this one reaches us while we wait."""
+        items: SimpleQueue[Event | BaseException | None] = SimpleQueue()
+        worker = self._start(request, items.put)
+        try:
+            while (item := items.get()) is not None:
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+        finally:
+            request.options.cancelled.set()
+            worker.join()
+
+    def _start(
+        self, request: _Request, put: Callable[[Event | BaseException | None], None]
+    ) -> threading.Thread:
+        def work() -> None:
+            try:
+                put(Answered(self._turn(request, put)))
+            except BaseException as error:
+                put(error)
+            finally:
+                put(None)
+
+        worker = threading.Thread(target=work, name="collegium-turn", daemon=True)
+        worker.start()
+        return worker
+
+    def _turn(self, request: _Request, put: Callable[[Event], None]) -> Answer:
+        start = time.perf_counter()
+        if request.thread:
+            with self._sessions.turn(request.thread, request.options.cancelled.is_set):
+                answer = self._run(self.graph, request, put)
+        else:
+            answer = self._run(self._stateless, request, put)
+        timings = {**answer.timings, "total": (time.perf_counter() - start) * 1000}
+        return replace(answer, timings=timings, session=request.session)
+
+    @staticmethod
+    def _run(graph: Graph, request: _Request, put: Callable[[Event], None]) -> Answer:
+        config: RunnableConfig = {"configurable": {"thread_id": request.thread}} if request.thread else {}
+        if request.options.cancelled.is_set():
+            raise TurnCancelled
+        last: Mapping[str, Any] = {}
+        for mode, item in graph.stream(
+            {"question": request.question},
+            config,
+            context=request.options,
+            stream_mode=["custom", "values"],
+            durability="exit" if request.thread else None,
+        ):
+            if mode == "custom":
+                put(cast(Event, item))
+            else:
+                last = cast(Mapping[str, Any], item)
+        return cast(Answer, last["answer"])
+
+
+def given_passages(rows: Sequence[Given]) -> tuple[Passage, ...]:
+    """Passages from rows. Raises UserError for a row without text or id, and for an id that comes twice."""
+    found: dict[str, Passage] = {}
+    for position, row in enumerate(rows):
+        if isinstance(row, Passage):
+            passage = row
+        else:
+            fields = {key: row.get(key) for key in ("id", "text", "title", "source", "jurisdiction", "as_of")}
+            if not isinstance(fields["text"], str) or fields["id"] is None:
+                raise UserError(f"passages[{position}]: expected an object with 'id' and 'text'", subject=row)
+            passage = Passage(**{key: str(value) for key, value in fields.items() if value is not None})
+        if passage.id in found:
+            raise UserError(
+                f"passages[{position}]: id {passage.id!r} comes twice; ids must differ", subject=row
+            )
+        found[passage.id] = passage
+    return tuple(found.values())
+
+
+def _failed(error: CollegiumError) -> Failed:
+    return Failed(str(error), type(error).__name__)

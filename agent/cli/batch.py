@@ -1,0 +1,158 @@
+"""JSON Lines in, JSON Lines out: the loop behind every ``--in F --out F`` command.
+
+    1. read the whole input once: a row that cannot be used stops the run before any work is done
+    2. with --resume, keep the finished rows of the output (a torn last line is dropped)
+    3. answer row by row, in input order; each output row is the input row with the answer's keys on top
+    4. a row is written in one piece and handed to the system before the next one starts
+
+A kill, a full disk or a failing model therefore loses at most the row it struck. Knows nothing of what a
+row means: ``check`` and ``answer`` do.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+from skills.errors import CollegiumError, DataError, UserError
+from skills.files import numbered_jsonl
+
+Row = dict[str, Any]
+
+
+def run_batch(
+    source: Path,
+    target: Path,
+    *,
+    resume: bool,
+    required: tuple[str, ...],
+    answer: Callable[[Row], Mapping[str, Any]],
+    label: str,
+    check: Callable[[Row], object] | None = None,
+) -> None:
+    """Answer every row of ``source`` into ``target``.
+
+    ``required`` names the keys every row must have, ``check`` may raise UserError for a row it cannot take;
+    both are applied to all rows before the first is answered. ``label`` stands beside the progress bar.
+    Raises UserError naming file and line for such a row, DataError when the output cannot be written, and
+    lets errors of ``answer`` through with file and line in front; finished rows are kept in all cases.
+    """
+    total = _checked(source, required, check)
+    if target.exists() and target.samefile(source):
+        raise UserError(f"--in and --out are the same file {str(target)!r}; choose another --out")
+    if not target.parent.is_dir():
+        raise UserError(f"no folder {str(target.parent)!r} for --out; make it first", subject=target)
+    done, keep = _finished(source, target) if resume else (0, 0)
+    try:
+        with (
+            target.open("r+b" if keep else "wb", buffering=0) as stream,
+            _progress(label, total, done) as advance,
+        ):
+            stream.truncate(keep)
+            stream.seek(keep)
+            for position, (line, row) in enumerate(numbered_jsonl(source)):
+                if position < done:
+                    continue
+                try:
+                    result = answer(row)
+                except CollegiumError as error:
+                    raise type(error)(f"{source}:{line}: {error}", subject=error.subject) from error
+                _append(stream, target, {**row, **result}, position)
+                advance()
+    except OSError as error:
+        if error.filename is not None and Path(error.filename) == target:
+            raise UserError(
+                f"--out {str(target)!r} cannot be written: {error.strerror}", subject=target
+            ) from error
+        raise
+
+
+def _checked(source: Path, required: tuple[str, ...], check: Callable[[Row], object] | None) -> int:
+    """Number of rows, every one of them usable."""
+    total = 0
+    for line, row in numbered_jsonl(source, required):
+        if check is not None:
+            try:
+                check(row)
+            except UserError as error:
+                raise UserError(f"{source}:{line}: {error}", subject=row) from error
+        total += 1
+    return total
+
+
+def _finished(source: Path, target: Path) -> tuple[int, int]:
+    """(rows, bytes) of ``target`` that are whole and belong to ``source``."""
+    if not target.exists():
+        return 0, 0
+    rows = size = 0
+    inputs = (row for _, row in numbered_jsonl(source))
+    with target.open("rb") as stream:
+        for line in stream:
+            try:
+                finished: object = json.loads(line)
+            except (json.JSONDecodeError, UnicodeDecodeError):
+                finished = None
+            if not line.endswith(b"\n") or not isinstance(finished, dict):
+                break
+            row = next(inputs, None)
+            # The answer may replace values of the input, never its keys; the id is never replaced.
+            if row is None or row.get("id") != finished.get("id") or not row.keys() <= finished.keys():
+                raise UserError(
+                    f"{target}:{rows + 1}: not a result of {str(source)!r}; "
+                    "--resume needs the --out of the same --in, or choose another --out",
+                    subject=finished,
+                )
+            rows, size = rows + 1, size + len(line)
+    return rows, size
+
+
+def _append(stream: FileIO, target: Path, row: Row, position: int) -> None:
+    """Write one line whole; where that fails, the file ends after the row before it."""
+    try:
+        line = json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # a lone surrogate of the input: only its escape can be written
+        line = json.dumps(row).encode()
+    start = stream.tell()
+    rest = memoryview(line + b"\n")
+    try:
+        while rest:
+            rest = rest[stream.write(rest) :]
+    except OSError as error:
+        stream.truncate(start)
+        why = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error.strerror)
+        raise DataError(
+            f"{str(target)!r}: {why}; {position} finished rows are kept, continue with --resume",
+            subject=target,
+        ) from error
+
+
+@contextmanager
+def _progress(label: str, total: int, done: int) -> Generator[Callable[[], None]]:
+    """A bar with the time left, on standard error and on a terminal only."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(label, total=total, completed=done)
+        yield lambda: progress.advance(task)

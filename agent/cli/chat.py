@@ -1,0 +1,229 @@
+"""``collegium chat``: a conversation in the terminal, or line by line through a pipe.
+
+    1 read      a line (more with Alt-Enter or a trailing backslash), or a /command
+    2 answer    the agent's events go to the view; Ctrl-C stops the answer, never the program
+    3 repeat    until /quit, Ctrl-D or the end of the input
+
+Knows the keyboard and the commands. How a turn looks is the view's business, how it is made the agent's.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Protocol
+
+import typer
+
+from agent.cli.render import TurnView, clean
+from agent.events import Answer, Event
+from skills.errors import CollegiumError
+
+if TYPE_CHECKING:
+    from prompt_toolkit import PromptSession
+
+HELP = """\
+Type a question. Alt-Enter, or a backslash at the end of the line, starts a new line.
+Ctrl-C stops an answer, Ctrl-D ends the conversation.
+  /skills          the domains that answer
+  /sources         what the last answer rests on, with the quoted words
+  /session [NAME]  show the session, or go on with another one
+  /new             start a new session
+  /help            this text
+  /quit            end the conversation"""
+COMMANDS = ("/help", "/skills", "/sources", "/session", "/new", "/quit")
+
+
+class Talker(Protocol):
+    """What the conversation needs of ``agent.Agent``."""
+
+    def stream(self, text: str, *, session: str | None, domain: str | None) -> Iterator[Event]: ...
+
+
+class Chat:
+    """One conversation.
+
+    ``read`` gives the next input, raises EOFError at its end and KeyboardInterrupt on Ctrl-C.
+    ``skills`` are the lines of /skills; ``known`` lists the stored sessions.
+    """
+
+    def __init__(
+        self,
+        agent: Talker,
+        view: TurnView,
+        read: Callable[[], str],
+        *,
+        session: str,
+        domain: str | None = None,
+        skills: Iterable[str] = (),
+        known: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
+        self.agent = agent
+        self.view = view
+        self.session = session
+        self.last: Answer | None = None
+        self._read = read
+        self._domain = domain
+        self._skills = tuple(skills)
+        self._known = known
+
+    def run(self) -> None:
+        """Talk until the user ends it."""
+        while True:
+            try:
+                text = self._read().strip()
+            except EOFError:
+                return
+            except KeyboardInterrupt:
+                if self.view.plain:
+                    raise
+                self._say("Ctrl-D or /quit ends the conversation.")
+                continue
+            if not text:
+                continue
+            if text == "/quit":
+                return
+            try:
+                if text.startswith("/"):
+                    self._command(text)
+                else:
+                    self._turn(text)
+            except CollegiumError as error:
+                self.view.error(str(error))
+            except Exception as error:  # one bad turn must not end a conversation
+                if os.environ.get("COLLEGIUM_DEBUG") == "1":
+                    raise
+                self.view.error(f"unexpected {type(error).__name__}: {error} (COLLEGIUM_DEBUG=1 shows where)")
+
+    def _turn(self, text: str) -> None:
+        events = self.agent.stream(text, session=self.session, domain=self._domain)
+        try:
+            self.last = self.view.show(events)
+        except KeyboardInterrupt:
+            self._say("(stopped; this turn is not remembered)")
+        finally:
+            close = getattr(events, "close", None)  # a generator that is not read to its end stops its work
+            if close is not None:
+                close()
+        self._say()
+
+    def _command(self, text: str) -> None:
+        name, _, rest = text.partition(" ")
+        rest = rest.strip()
+        match name:
+            case "/help":
+                self._say(HELP)
+            case "/skills":
+                self._say("\n".join(self._skills) or "no domain is installed (see: collegium domains)")
+            case "/sources":
+                if self.last is None:
+                    self._say("There is no answer yet.")
+                else:
+                    self.view.sources(self.last)
+            case "/session" if rest:
+                self.session, self.last = rest, None
+                self._say(f"session {rest}")
+            case "/session":
+                others = [known for known in self._known() if known != self.session]
+                self._say(f"session {self.session}" + "".join(f"\n  {known}" for known in others[:20]))
+            case "/new":
+                self.session, self.last = new_session(), None
+                self._say(f"session {self.session}")
+            case _:
+                self._say(f"unknown command {name!r}; known: {' '.join(COMMANDS)}")
+
+    def _say(self, text: str = "") -> None:
+        self.view.console.print(clean(text), markup=False, highlight=False, soft_wrap=True)
+
+
+def new_session() -> str:
+    """A name that sorts by time and is free unless two sessions start in the same microsecond."""
+    return datetime.now().strftime("chat-%Y%m%d-%H%M%S-%f")
+
+
+def plain_reader() -> str:
+    """The next question of a pipe: a line, and the ones after it while they end in a backslash."""
+    lines: list[str] = []
+    while True:
+        line = sys.stdin.readline()
+        if not line and not lines:
+            raise EOFError
+        continued = line.rstrip("\n").endswith("\\")
+        lines.append(line.rstrip("\n").removesuffix("\\"))
+        if not continued:
+            return "\n".join(lines)
+
+
+def terminal_reader(history: Path) -> Callable[[], str]:
+    """Line editing with history, completion of commands and multi-line input."""
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.completion import WordCompleter
+    from prompt_toolkit.history import FileHistory
+    from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+
+    class History(FileHistory):
+        """Does without the file where it cannot be written: a full disk must not end a conversation."""
+
+        def store_string(self, string: str) -> None:
+            try:
+                history.parent.mkdir(parents=True, exist_ok=True)
+                super().store_string(string)
+            except OSError:
+                return
+
+    keys = KeyBindings()
+
+    @keys.add("escape", "enter")
+    def newline(event: KeyPressEvent) -> None:  # pyright: ignore[reportUnusedFunction]
+        event.current_buffer.insert_text("\n")
+
+    @keys.add("enter")
+    def send(event: KeyPressEvent) -> None:  # pyright: ignore[reportUnusedFunction]
+        buffer = event.current_buffer
+        if buffer.document.current_line_before_cursor.endswith("\\"):
+            buffer.delete_before_cursor()
+            buffer.insert_text("\n")
+        else:
+            buffer.validate_and_handle()
+
+    prompt: PromptSession[str] = PromptSession(
+        history=History(str(history)),
+        key_bindings=keys,
+        multiline=True,
+        prompt_continuation="… ",
+        completer=WordCompleter(list(COMMANDS), sentence=True),
+        complete_while_typing=False,
+    )
+    return lambda: prompt.prompt("› ")
+
+
+def command(
+    session: Annotated[
+        str | None, typer.Option("--session", help="Go on with this session; default: a new one.")
+    ] = None,
+    domain: Annotated[str | None, typer.Option("--domain", help="Ask this domain only.")] = None,
+) -> None:
+    """Talk with the agent. Works in a pipe as well: one question a line."""
+    from rich.console import Console
+
+    from agent import Agent
+    from skills.home import home
+
+    console = Console(highlight=False)
+    interactive = sys.stdin.isatty() and console.is_terminal
+    with Agent.from_settings() as agent:
+        chat = Chat(
+            agent,
+            TurnView(console, agent.domains),
+            terminal_reader(home() / "history") if interactive else plain_reader,
+            session=session or new_session(),
+            domain=domain,
+            skills=[f"  {one.name:<12}{one.error or one.description}" for one in agent.domains],
+            known=lambda: [info.name for info in agent.sessions()],
+        )
+        if interactive:
+            console.print("Collegium. /help for help, Ctrl-D to leave.", style="dim")
+        chat.run()

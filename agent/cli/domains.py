@@ -1,0 +1,86 @@
+"""``collegium domains``: the installed packs, what each brings, and why one cannot be used.
+
+Reads the packs' files only; no model, no index and no pack's code is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from skills.pack import Pack, discover
+
+
+def command(
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+) -> None:
+    """List the domains: installed packs and those of COLLEGIUM_DOMAINS."""
+    from agent.settings import make_settings
+
+    settings = make_settings()
+    packs, broken = discover(settings.domains, settings.trusted_domains)
+    rows: list[dict[str, Any]] = [describe(pack) for pack in packs]
+    rows += [
+        {"name": one.name, "status": "broken", "error": one.error, "origin": one.origin} for one in broken
+    ]
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False, indent=1))
+        return
+
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("domain", "title", "version", "languages", "passages", "tools", "adapter", "origin"):
+        table.add_column(column, justify="right" if column in ("passages", "tools") else "left")
+    for row in rows:
+        if row["status"] == "broken":
+            table.add_row(Text(row["name"], "red"), Text("broken", "red"), *[""] * 5, row["origin"])
+        else:
+            adapter = "yes" if row["adapter"] else "no"
+            cells = [
+                row["name"],
+                row["title"],
+                row["version"],
+                " ".join(row["languages"]),
+                str(row["passages"]),
+            ]
+            table.add_row(*cells, str(row["tools"]), adapter, row["origin"])
+    console = Console()
+    console.print(table)
+    for one in broken:
+        console.print(Text.assemble((f"{one.name}: ", "bold red"), one.error), soft_wrap=True)
+
+
+def describe(pack: Pack) -> dict[str, Any]:
+    """One row of the JSON output: a usable pack and what it brings."""
+    manifest = pack.manifest
+    return {
+        "name": pack.name,
+        "status": "ok",
+        "title": manifest.title,
+        "description": manifest.description,
+        "version": manifest.version,
+        "languages": list(manifest.languages),
+        "jurisdiction": manifest.jurisdiction,
+        "passages": _passages(pack),
+        "tools": len(pack.tool_patterns) if pack.trusted else 0,
+        "adapter": pack.adapter is not None,
+        "origin": pack.origin,
+        "trusted": pack.trusted,
+        "folder": str(pack.folder),
+    }
+
+
+def _passages(pack: Pack) -> int:
+    """Passages of the prebuilt index; 0 if there is none."""
+    from skills.errors import DataError
+    from skills.files import read_json
+
+    try:
+        return int(read_json(pack.index / "manifest.json").get("count", 0))
+    except DataError:
+        return 0

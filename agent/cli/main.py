@@ -1,0 +1,91 @@
+"""The ``collegium`` command: which sub-commands there are, and how errors become exit codes.
+
+    0    done
+    1    a model, stored data or the machine failed
+    2    the command or its input has to change
+    130  stopped with Ctrl-C
+
+An error is one line on standard error; ``COLLEGIUM_DEBUG=1`` shows the traceback. Standard output holds
+results only. Knows no command's work: each lives in its own module, which imports what is heavy when it runs.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from agent.cli import ask, chat, doctor, domains, serve, sessions
+from prompts import PromptError
+from skills.errors import CollegiumError, UserError
+
+app = typer.Typer(
+    name="collegium",
+    help="Domain agents on your own machine: answers from your store, checked against their sources.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"collegium {version('collegium')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(  # pyright: ignore[reportUnusedFunction]
+    version: Annotated[  # noqa: ARG001
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    # langchain-core brings a tracing client; nothing leaves the machine unless the user asks for it.
+    os.environ.setdefault("LANGSMITH_TRACING", "false")
+
+
+app.command("chat")(chat.command)
+app.command("ask")(ask.command)
+app.command("serve")(serve.command)
+app.command("domains")(domains.command)
+app.command("doctor")(doctor.command)
+app.add_typer(sessions.app, name="sessions")
+
+
+def main() -> None:
+    """Run the command line; ends the process with one of the exit codes above."""
+    if os.environ.get("COLLEGIUM_DEBUG") == "1":
+        app()
+        return
+    try:
+        app()
+    except UserError as error:
+        _fail(str(error), 2)
+    except (CollegiumError, PromptError) as error:
+        _fail(str(error), 1)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        what = "the disk is full" if full else error.strerror or str(error)
+        _fail(f"{what}{f': {str(error.filename)!r}' if error.filename else ''}", 1)
+    except KeyboardInterrupt:
+        _fail("stopped", 130)
+    except Exception as error:
+        _fail(f"unexpected {type(error).__name__}: {error} (COLLEGIUM_DEBUG=1 shows where)", 1)
+
+
+def _fail(message: str, code: int) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    line = " ".join(message.split()) or "failed without a message"
+    Console(stderr=True, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), line))
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

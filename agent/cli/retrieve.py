@@ -1,0 +1,54 @@
+"""``collegium retrieve``: the passages a store gives for each question of a file. Knows rows, not ranking."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent.cli.batch import Row, run_batch
+from skills.errors import UserError
+
+if TYPE_CHECKING:
+    from skills.retrieval.store import PassageStore
+
+
+def command(
+    store: Annotated[Path, typer.Option("--store", help="Folder of the store (see: collegium index build).")],
+    source: Annotated[Path, typer.Option("--in", help="JSON Lines: {id, question}.")],
+    target: Annotated[
+        Path, typer.Option("--out", help="JSON Lines: the rows with {passages: [{id, score}], ms}.")
+    ],
+    k: Annotated[int, typer.Option("-k", "--top", min=1, help="Passages per question.")] = 10,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep --out's finished rows and go on.")] = False,
+) -> None:
+    """Search a store for every question of a file; ``ms`` is the search alone, model loaded."""
+    from skills.retrieval.store import PassageStore
+
+    opened = PassageStore.load(store)
+    opened.warm_up()
+    run_batch(
+        source,
+        target,
+        resume=resume,
+        required=("question",),
+        check=_check,
+        answer=lambda row: _answer(opened, row, k),
+        label="retrieve",
+    )
+
+
+def _check(row: Row) -> None:
+    question = row["question"]
+    if not isinstance(question, str) or not question.strip():
+        raise UserError(f"'question' should be a text that is not empty, got {question!r}")
+
+
+def _answer(store: PassageStore, row: Row, k: int) -> Row:
+    start = time.perf_counter()
+    found = store.search(row["question"], k)
+    milliseconds = (time.perf_counter() - start) * 1000
+    passages = [{"id": one.passage.id, "score": round(one.score, 6)} for one in found]
+    return {"passages": passages, "ms": round(milliseconds, 3)}

@@ -1,0 +1,53 @@
+"""``collegium sessions``: list, show and delete remembered conversations. Knows the session file only."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Remembered conversations.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="Name of the session (see: collegium sessions list).")]
+User = Annotated[str | None, typer.Option("--user", help="Whose sessions; default: the terminal's.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list")
+def list_(user: User = None, as_json: AsJson = False) -> None:
+    """List the sessions, the one used last first."""
+    from dataclasses import asdict
+
+    found = _sessions().list(user)
+    if as_json:
+        print(json.dumps([asdict(info) for info in found], ensure_ascii=False, indent=1))
+        return
+    for info in found:
+        first = " ".join(info.first.split())
+        print(f"{info.name}  {info.updated[:16]}  {info.turns:>3} turns  {first[:60]}")
+
+
+@app.command()
+def show(name: Name, user: User = None, as_json: AsJson = False) -> None:
+    """Print the messages of a session."""
+    from agent.cli.render import clean
+
+    for turn in _sessions().turns(name, user):
+        if as_json:
+            print(json.dumps({"role": turn.role, "text": turn.text}, ensure_ascii=False))
+        else:
+            print(f"{turn.role}: {clean(turn.text)}")
+
+
+@app.command()
+def delete(name: Name, user: User = None) -> None:
+    """Forget a session."""
+    _sessions().delete(name, user)
+    print(f"session {name!r} is deleted")
+
+
+def _sessions():
+    from agent.memory import Sessions
+    from agent.settings import make_settings
+
+    return Sessions(make_settings().session_file)

@@ -1,0 +1,90 @@
+"""The answer of a turn from the answers of its skills.
+
+Knows layout and citation numbers; not how an answer came about.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from agent.events import Answer, Segment
+from prompts import load
+from skills.records import Citation, SkillAnswer
+from skills.retrieval.text import is_chinese
+
+_MARK = re.compile(r"\[(\d+)\]")
+
+
+def compose(given: Sequence[SkillAnswer], titles: Mapping[str, str]) -> Answer:
+    """One answer from one or more, in their order. A single one is left as it is.
+
+    Of several, those worth showing (see below) each get their domain's title as a heading, and the citation
+    marks are numbered through. ``timings`` are summed by stage. ``titles``: by domain name.
+    """
+    shown = _worth_showing(given)
+    answer = _single(shown[0]) if len(shown) == 1 else _joined(shown, titles)
+    timings: dict[str, float] = {}
+    for one in given:
+        for stage, milliseconds in one.timings.items():
+            timings[stage] = timings.get(stage, 0.0) + milliseconds
+    return replace(answer, timings=timings)
+
+
+def declined(question: str, reason: str, titles: Sequence[str]) -> Answer:
+    """The refusal of a question that no skill was asked, in the question's language."""
+    chinese = is_chinese(question)
+    text = load(f"decline_{reason}{'_zh' if chinese else ''}").render(
+        domains=("、" if chinese else ", ").join(titles)
+    )
+    return Answer("declined", text, reason=reason)
+
+
+def _worth_showing(given: Sequence[SkillAnswer]) -> Sequence[SkillAnswer]:
+    """A red flag stands alone; else answers, without them questions back, without those one refusal."""
+    for chosen in (
+        [one for one in given if one.reason == "red_flag"],
+        [one for one in given if one.status == "answered"],
+        [one for one in given if one.status == "clarify"],
+    ):
+        if chosen:
+            return chosen
+    return given[:1]
+
+
+def _single(given: SkillAnswer) -> Answer:
+    return Answer(
+        given.status,
+        given.text,
+        given.citations,
+        (given.domain,),
+        given.tools,
+        given.confidence,
+        (Segment(given.domain, given.status, given.text),),
+        given.reason,
+    )
+
+
+def _joined(given: Sequence[SkillAnswer], titles: Mapping[str, str]) -> Answer:
+    parts: list[str] = []
+    citations: list[Citation] = []
+    segments: list[Segment] = []
+    offset = 0
+    for one in given:
+        text = _MARK.sub(lambda mark, shift=offset: f"[{int(mark.group(1)) + shift}]", one.text)
+        moved = [replace(citation, number=citation.number + offset) for citation in one.citations]
+        offset = max((citation.number for citation in moved), default=offset)
+        citations += moved
+        segments.append(Segment(one.domain, one.status, text))
+        parts.append(load("segment").render(title=titles.get(one.domain, one.domain), text=text))
+    return Answer(
+        given[0].status,
+        "\n\n".join(parts),
+        tuple(citations),
+        tuple(one.domain for one in given),
+        tuple(call for one in given for call in one.tools),
+        min(one.confidence for one in given),
+        tuple(segments),
+        given[0].reason,
+    )

@@ -1,0 +1,270 @@
+"""One turn as a LangGraph graph.
+
+    route -> plan -> skill (one each, in parallel) -> compose -> remember
+                 \\-> compose (nobody owns the question)
+
+Events leave through the stream mode "custom" in the order in which they happen. The conversation is the
+only state that outlives a turn; what a turn passes between its nodes is never saved. Knows skills, router and
+tools by their seams only; not engines, stores or the terminal.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, TypedDict, cast
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langgraph.channels import UntrackedValue
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.config import get_stream_writer
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.message import add_messages
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Send
+
+from agent.compose import compose, declined
+from agent.composition import College
+from agent.events import Answer, Event, Routed
+from agent.memory import turns_of
+from agent.planner import Plan, Step, make_plan
+from skills.errors import ModelError
+from skills.records import Configuration, Passage, SkillAnswer, SkillRequest, Token, ToolMatch, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class TurnOptions:
+    """How one turn is to be answered: the graph's runtime context."""
+
+    domain: str | None = None
+    """Ask this skill; None: the router decides."""
+    passages: tuple[Passage, ...] | None = None
+    """Evidence to use instead of a store."""
+    store: Path | None = None
+    """Index folder to use instead of the pack's own."""
+    configuration: Configuration = "lora+rag"
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    """Set it to stop the turn; it then raises TurnCancelled."""
+
+
+class TurnCancelled(Exception):
+    """The caller no longer wants the answer. Not an error of anyone; nothing is remembered."""
+
+
+class Pending(TypedDict):
+    """A question that waits for a tool argument."""
+
+    domain: str
+    question: str
+    arguments: dict[str, Any]
+
+
+def _merge(old: dict[str, SkillAnswer], new: dict[str, SkillAnswer]) -> dict[str, SkillAnswer]:
+    """Collect the skills' answers; an empty dict clears."""
+    return {**old, **new} if new else {}
+
+
+class TurnInput(TypedDict):
+    question: str
+
+
+class TurnState(TypedDict):
+    # Saved with the session.
+    messages: Annotated[list[AnyMessage], add_messages]
+    last_domain: str
+    pending: Pending | None
+    # Of this turn only.
+    question: Annotated[str, UntrackedValue]
+    routed: Annotated[Routed, UntrackedValue]
+    completed: Annotated[ToolMatch | None, UntrackedValue]
+    plan: Annotated[Plan, UntrackedValue]
+    answers: Annotated[dict[str, SkillAnswer], _merge]
+    answer: Annotated[Answer, UntrackedValue]
+
+
+class TurnOutput(TypedDict):
+    messages: list[AnyMessage]
+    answer: Answer
+
+
+class SkillTask(TypedDict):
+    """What a fan-out sends to one skill."""
+
+    step: Step
+    request: SkillRequest
+    live: bool
+    """Whether its tokens may be shown as they come: it is the only skill of the turn."""
+
+
+Graph = CompiledStateGraph[TurnState, TurnOptions, TurnInput, TurnOutput]
+
+
+def build_graph(
+    college: College, *, history: int, checkpointer: BaseCheckpointSaver[Any] | None = None
+) -> Graph:
+    """Compile the graph. ``history``: messages of the session that router and skills see."""
+    nodes = _Nodes(college, history)
+    graph = StateGraph(TurnState, TurnOptions, input_schema=TurnInput, output_schema=TurnOutput)
+    graph.add_node("route", nodes.route)
+    graph.add_node("plan", nodes.plan)
+    graph.add_node("skill", nodes.skill, input_schema=SkillTask)
+    graph.add_node("compose", nodes.compose)
+    graph.add_node("remember", nodes.remember)
+    graph.add_edge(START, "route")
+    graph.add_edge("route", "plan")
+    graph.add_conditional_edges("plan", nodes.fan_out, ["skill", "compose"])
+    graph.add_edge("skill", "compose")
+    graph.add_edge("compose", "remember")
+    graph.add_edge("remember", END)
+    return graph.compile(checkpointer=checkpointer)
+
+
+class _Nodes:
+    """The graph's nodes: each takes the state and gives the part it changes."""
+
+    def __init__(self, college: College, history: int) -> None:
+        self._college, self._history = college, history
+
+    def route(self, state: TurnState, runtime: Runtime[TurnOptions]) -> dict[str, Any]:
+        """Who owns the question: the domain told, the one that waits for this reply, or the router's."""
+        options, question = _options(runtime), state["question"]
+        pending = state.get("pending")
+        completed: ToolMatch | None = None
+        if pending is not None and options.domain in (None, pending["domain"]):
+            caller = self._college.caller(pending["domain"])
+            completed = caller.complete(pending["question"], question, pending["arguments"])
+        known = pending["domain"] if pending is not None and completed is not None else options.domain
+        if known is not None:
+            self._college.member(known)
+            routed = Routed((known,), {known: 1.0}, 0.0)
+        else:
+            start = time.perf_counter()
+            routed = self._college.router.route(question, self._turns(state))
+            routed = replace(routed, milliseconds=_since(start))
+        get_stream_writer()(routed)
+        return {"routed": routed, "completed": completed}
+
+    def plan(self, state: TurnState, runtime: Runtime[TurnOptions]) -> dict[str, Any]:
+        """Who answers what."""
+        options, routed = _options(runtime), state["routed"]
+        if state.get("completed") is not None:
+            return {"plan": Plan((Step(routed.domains[0]),))}
+        plan = make_plan(
+            state["question"],
+            routed,
+            history=self._turns(state),
+            last_domain=state.get("last_domain", "") if options.domain is None else options.domain,
+            must_answer=options.passages is not None or options.store is not None,
+        )
+        return {"plan": plan}
+
+    def fan_out(self, state: TurnState, runtime: Runtime[TurnOptions]) -> list[Send] | str:
+        """One task a step; straight to compose where the question is declined."""
+        options, steps = _options(runtime), state["plan"].steps
+        completed, pending, question = state.get("completed"), state.get("pending"), state["question"]
+        if completed is not None and pending is not None:
+            question = f"{pending['question']} {question}"
+        sends: list[Send] = []
+        for step in steps:
+            request = SkillRequest(
+                question=question,
+                search_query=step.search_query,
+                history=self._turns(state),
+                passages=options.passages,
+                configuration=options.configuration,
+                tool=completed,
+            )
+            sends.append(Send("skill", SkillTask(step=step, request=request, live=len(steps) == 1)))
+        return sends or "compose"
+
+    def skill(self, state: SkillTask, runtime: Runtime[TurnOptions]) -> dict[str, Any]:
+        """Run one skill and pass its events on. Several skills' tokens are shown by ``compose``, in order."""
+        options, domain = _options(runtime), state["step"].domain
+        emit: Callable[[Event], None] = get_stream_writer()
+        events = self._college.skill(domain, options.store).stream(state["request"])
+        shown, answer = "", None
+        try:
+            for event in events:
+                if options.cancelled.is_set():
+                    raise TurnCancelled
+                match event:
+                    case SkillAnswer():
+                        answer = event
+                    case Token():
+                        shown += event.text
+                        if state["live"]:
+                            emit(event)
+                    case _:
+                        emit(event)
+        finally:
+            # Closing a generator stops the engine behind it.
+            close: Callable[[], None] = getattr(events, "close", lambda: None)
+            close()
+        if answer is None:
+            raise ModelError(f"skill {domain!r} ended without an answer", subject=domain)
+        if state["live"] and answer.text.startswith(shown) and answer.text != shown:
+            emit(Token(answer.text.removeprefix(shown), domain))
+        return {"answers": {domain: answer}}
+
+    def compose(self, state: TurnState, runtime: Runtime[TurnOptions]) -> dict[str, Any]:
+        """Join the skills' answers; a single one is left as it is."""
+        if _options(runtime).cancelled.is_set():
+            raise TurnCancelled
+        emit: Callable[[Event], None] = get_stream_writer()
+        plan, answers = state["plan"], state.get("answers", {})
+        given = [answers[step.domain] for step in plan.steps]
+        domains = [domain for domain in self._college.domains if not domain.error]
+        if not given:
+            answer = declined(state["question"], plan.reason, [domain.title for domain in domains])
+        else:
+            answer = compose(given, {domain.name: domain.title for domain in domains})
+        if len(given) != 1:
+            emit(Token(answer.text, ""))
+        return {"answer": replace(answer, timings={"route": state["routed"].milliseconds, **answer.timings})}
+
+    def remember(self, state: TurnState, runtime: Runtime[TurnOptions]) -> dict[str, Any]:
+        """The turn as messages, and the question that waits for an argument, if one does."""
+        if _options(runtime).cancelled.is_set():
+            raise TurnCancelled
+        answer, question = state["answer"], state["question"]
+        note = {"status": answer.status, "domains": list(answer.domains), "reason": answer.reason}
+        changes: dict[str, Any] = {
+            "messages": [
+                HumanMessage(question),
+                AIMessage(answer.text, additional_kwargs={"collegium": note}),
+            ],
+            "pending": self._pending(state),
+            "answers": {},
+        }
+        if answer.domains:
+            changes["last_domain"] = answer.domains[0]
+        return changes
+
+    def _pending(self, state: TurnState) -> Pending | None:
+        """A single skill asked back, and for the argument of a tool: what it asked about."""
+        answer, completed, earlier = state["answer"], state.get("completed"), state.get("pending")
+        if answer.status != "clarify" or len(answer.domains) != 1:
+            return None
+        domain, question = answer.domains[0], state["question"]
+        if completed is not None and earlier is not None:
+            joined = f"{earlier['question']} {question}"
+            return Pending(domain=domain, question=joined, arguments=dict(completed.arguments))
+        match = self._college.caller(domain).match(question)
+        return Pending(domain=domain, question=question, arguments=dict(match.arguments)) if match else None
+
+    def _turns(self, state: TurnState) -> tuple[Turn, ...]:
+        turns = turns_of(state["messages"])
+        return turns[len(turns) - self._history :] if len(turns) > self._history else turns
+
+
+def _options(runtime: Runtime[TurnOptions]) -> TurnOptions:
+    """The turn's options; the defaults where the graph is run without a context."""
+    return cast(TurnOptions | None, runtime.context) or TurnOptions()
+
+
+def _since(start: float) -> float:
+    return (time.perf_counter() - start) * 1000

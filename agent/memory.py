@@ -1,0 +1,230 @@
+"""Conversations on disk: LangGraph's SQLite checkpointer, one thread per user and session.
+
+A turn is saved whole when it is finished, or not at all. Knows messages and files; not how an answer is made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from filelock import FileLock, Timeout
+from langchain_core.messages import AnyMessage, HumanMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
+from langgraph.checkpoint.sqlite import SqliteSaver
+
+from skills.errors import CollegiumError, DataError, UserError
+from skills.records import Turn
+
+MESSAGES = "messages"
+"""State channel of the conversation."""
+BUSY_SECONDS = 30.0
+"""How long one process waits for another's write."""
+TURN_SECONDS = 120.0
+"""How long a turn waits for another turn of the same session."""
+_LOCKS = 64
+_LONGEST_NAME = 200
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """One stored conversation."""
+
+    name: str
+    turns: int
+    """Questions answered so far."""
+    first: str
+    """The first question."""
+    updated: str
+    """ISO 8601 time of the last turn, UTC."""
+
+
+def thread_id(session: str, user: str | None) -> str:
+    """The checkpointer's key of a session. Raises UserError for an empty or very long name."""
+    for what, name in (("session", session), ("user", user if user is not None else "local")):
+        if not name.strip() or len(name) > _LONGEST_NAME:
+            raise UserError(
+                f"{what} name {name[:50]!r}: expected 1 to {_LONGEST_NAME} characters", subject=name
+            )
+    return _prefix(user) + session
+
+
+def _prefix(user: str | None) -> str:
+    """``quote`` leaves no slash in a user's name, so no user's prefix is part of another's."""
+    return quote(user if user is not None else "local", safe="") + "/"
+
+
+def turns_of(messages: Sequence[AnyMessage]) -> tuple[Turn, ...]:
+    """The conversation as plain values, in order."""
+    return tuple(
+        Turn("user" if isinstance(message, HumanMessage) else "assistant", str(message.text))
+        for message in messages
+    )
+
+
+class SessionSaver(SqliteSaver):
+    """SQLite checkpointer that keeps only the last finished turn's state of a thread.
+
+    A checkpoint without new messages belongs to a turn that is under way or failed: it is not written, so
+    that cancelling, an error or ``kill -9`` leave the session as it was.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        super().__init__(connection)
+        self.path = path
+
+    def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        with readable(self.path):
+            return super().get_tuple(config)
+
+    def put(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        thread: Any = config.get("configurable", {})
+        if MESSAGES not in new_versions:
+            return {"configurable": {**thread, "checkpoint_id": checkpoint["id"]}}
+        with readable(self.path):
+            saved = super().put(config, checkpoint, metadata, new_versions)
+            with self.cursor() as cursor:
+                # Ids grow with time. The state holds the whole conversation: older ones only cost space.
+                cursor.execute(
+                    "DELETE FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id < ?",
+                    (str(thread["thread_id"]), thread.get("checkpoint_ns", ""), checkpoint["id"]),
+                )
+        return saved
+
+    def put_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """Nothing: the writes of a turn under way are not kept."""
+
+
+@contextmanager
+def readable(path: Path) -> Generator[None]:
+    """Turn SQLite's and decoding errors into a DataError that names the file and the way out."""
+    try:
+        yield
+    except CollegiumError:
+        raise
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error) or "busy" in str(error):
+            message = f"session file {str(path)!r} is in use by another process; try again"
+        else:
+            message = f"session file {str(path)!r} cannot be used ({error}); check its folder's permissions"
+        raise DataError(message, subject=path) from error
+    except Exception as error:
+        raise DataError(
+            f"session file {str(path)!r} is damaged ({error}). It was left as it is; "
+            f"to go on with empty sessions move it away: mv {path} {path}.damaged",
+            subject=path,
+        ) from error
+
+
+class Sessions:
+    """The conversations of one SQLite file, opened on first use and created if it is not there."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._saver: SessionSaver | None = None
+        self._opening = threading.Lock()
+
+    @property
+    def saver(self) -> SessionSaver:
+        """The checkpointer. Raises DataError when the file is damaged or cannot be made."""
+        with self._opening:
+            if self._saver is None:
+                with readable(self.path):
+                    self.path.parent.mkdir(parents=True, exist_ok=True)
+                    connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, check_same_thread=False)
+                    try:
+                        saver = SessionSaver(connection, self.path)
+                        with saver.cursor() as cursor:
+                            cursor.execute("SELECT count(*) FROM checkpoints")
+                    except BaseException:
+                        connection.close()
+                        raise
+                self._saver = saver
+            return self._saver
+
+    @contextmanager
+    def turn(self, thread: str, cancelled: Callable[[], bool]) -> Generator[None]:
+        """Hold a session for one turn, against other threads and processes, so that no turn is lost.
+
+        Raises DataError if another turn of the session does not end within TURN_SECONDS. Returns at once,
+        not holding it, when ``cancelled``.
+        """
+        slot = hashlib.sha256(thread.encode()).digest()[0] % _LOCKS
+        folder = self.path.with_name(f"{self.path.name}.locks")
+        with readable(self.path):
+            folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / f"{slot:02}.lock")
+        deadline = time.monotonic() + TURN_SECONDS
+        while not cancelled():
+            try:
+                lock.acquire(timeout=0.2, poll_interval=0.02)
+                break
+            except Timeout as error:
+                if time.monotonic() > deadline:
+                    raise DataError(f"session {thread!r} is busy with another turn; try again") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def list(self, user: str | None = None) -> list[SessionInfo]:
+        """The user's sessions, the one used last first."""
+        prefix = _prefix(user)
+        if self._saver is None and not self.path.exists():
+            return []
+        with readable(self.path), self.saver.cursor(transaction=False) as cursor:
+            cursor.execute("SELECT DISTINCT thread_id FROM checkpoints")
+            threads = [str(row[0]) for row in cursor.fetchall() if str(row[0]).startswith(prefix)]
+        found: list[SessionInfo] = []
+        for thread in threads:
+            saved = self._load(thread)
+            if saved is not None:
+                turns = turns_of(saved.checkpoint["channel_values"].get(MESSAGES, []))
+                questions = [turn.text for turn in turns if turn.role == "user"]
+                first = questions[0] if questions else ""
+                name = thread.removeprefix(prefix)
+                found.append(SessionInfo(name, len(questions), first, saved.checkpoint["ts"]))
+        return sorted(found, key=lambda info: info.updated, reverse=True)
+
+    def turns(self, session: str, user: str | None = None) -> tuple[Turn, ...]:
+        """The messages of a session, in order. Raises UserError when there is no such session."""
+        thread = thread_id(session, user)
+        saved = self._load(thread) if self._saver is not None or self.path.exists() else None
+        if saved is None:
+            known = ", ".join(repr(info.name) for info in self.list(user)[:10]) or "none"
+            raise UserError(f"no session {session!r}; known: {known}", subject=session)
+        return turns_of(saved.checkpoint["channel_values"].get(MESSAGES, []))
+
+    def delete(self, session: str, user: str | None = None) -> None:
+        """Forget a session. Raises UserError when there is no such session."""
+        self.turns(session, user)
+        thread = thread_id(session, user)
+        with self.turn(thread, lambda: False), readable(self.path):
+            self.saver.delete_thread(thread)
+
+    def close(self) -> None:
+        """Close the file. The object can be used again and opens it anew."""
+        with self._opening:
+            if self._saver is not None:
+                self._saver.conn.close()
+                self._saver = None
+
+    def _load(self, thread: str) -> CheckpointTuple | None:
+        return self.saver.get_tuple({"configurable": {"thread_id": thread, "checkpoint_ns": ""}})

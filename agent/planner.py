@@ -1,0 +1,117 @@
+"""The plan of a turn: which skills are asked, and what.
+
+Rules, no model. Knows the router's probabilities and the conversation; not skills, stores or events.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent.events import Routed
+from skills.records import Turn
+
+MOST_SKILLS = 2
+"""Skills that answer one question together."""
+CONFIDENT = 0.8
+"""A follow-up leaves the session's domain when the router is this sure of another one."""
+
+_CHINESE = re.compile(r"[\u3400-\u9fff]")
+_CUE = re.compile(
+    r"^\s*(?:and|but|so|then|also|or|plus|ok(?:ay)?,?\s+(?:and|but|so|what)|what about|how about|how so"
+    r"|in that case|for how long|since when)\b|^\s*(?:那|那么|还有|另外|而且|但是|所以)|呢[?？]?\s*$",
+    re.IGNORECASE,
+)
+_BARE_CUE = re.compile(
+    r"^\s*(?:why|how|when|where|what if|which)\b|^\s*(?:为什么|怎么|多久|如果)", re.IGNORECASE
+)
+_BARE = 3
+"""Words up to which a question of _BARE_CUE cannot stand alone: "how often?", "why is that?"."""
+_PRONOUN = re.compile(
+    r"\b(?:it|its|they|them|their|theirs|these|those|he|him|his|she|her|hers|the (?:same|latter|former))\b"
+    r"|\b(?:is|was|does|do|did|can|could|would|will|about|of|for|to|with|by|like|after|before|without)"
+    r"\s+(?:this|that)\b"
+    r"|\b(?:this|that)\s*[?.!]*\s*$|它|这个|那个|这种|那种|这样|上述|前者|后者|该(?:药|病|法|公司|合同)",
+    re.IGNORECASE,
+)
+_EXPLETIVE = re.compile(
+    r"\bit(?:'s|\s+is|\s+was)?\s+(?:\w+\s+){1,2}(?:to|that|if|when)\b|\bit\s+takes?\b", re.IGNORECASE
+)
+_COURTESY = re.compile(
+    r"^\W*(?:thanks?|thank you|ok(?:ay)?|great|good|cool|(?:good)?bye|hello|hi|hey|yes|no)\b"
+    r"(?:\W+\w+){0,2}\W*$"
+    r"|^\W*(?:谢谢|多谢|好的|再见|你好|您好)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One skill's part of the plan."""
+
+    domain: str
+    search_query: str = ""
+    """The question made self-contained from the history; empty: the question itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    steps: tuple[Step, ...]
+    """What is asked of whom; empty: the question is declined."""
+    reason: str = ""
+    """Why it is declined: out_of_scope."""
+
+
+def length(question: str) -> int:
+    """Size of a question in words; two Chinese characters count as one."""
+    characters = len(_CHINESE.findall(question))
+    return len(re.findall(r"[A-Za-z0-9][\w'.-]*", question)) + (characters + 1) // 2
+
+
+def is_follow_up(question: str) -> bool:
+    """Whether the question leans on what was said before: short, with a pronoun or a linking word."""
+    size = length(question)
+    if size > 12 or _COURTESY.match(question):
+        return False
+    if _CUE.search(question) or (size <= _BARE and _BARE_CUE.search(question)):
+        return True
+    return _PRONOUN.search(question) is not None and not (size > 7 and _EXPLETIVE.search(question))
+
+
+def search_query(question: str, history: Sequence[Turn]) -> str:
+    """The question behind the last one that stands on its own; empty if there is none."""
+    earlier = [turn.text for turn in history if turn.role == "user"]
+    topic = next((text for text in reversed(earlier) if not is_follow_up(text)), "")
+    return f"{topic} {question}" if topic else ""
+
+
+def make_plan(
+    question: str,
+    routed: Routed,
+    *,
+    history: Sequence[Turn] = (),
+    last_domain: str = "",
+    must_answer: bool = False,
+) -> Plan:
+    """Decide who answers.
+
+    1. Domains over the router's threshold answer, at most MOST_SKILLS.
+    2. A follow-up stays with the session's last domain unless the router is confident of another one.
+    3. A very short question that is out of scope alone is taken as a follow-up too.
+    4. Out of scope: declined; if the caller brought the evidence (``must_answer``), the likeliest domain
+       answers.
+    """
+    domains = routed.domains[:MOST_SKILLS]
+    follows = bool(last_domain and history) and (
+        is_follow_up(question) or (not domains and length(question) <= 4 and not _COURTESY.match(question))
+    )
+    if follows:
+        best = max((routed.probabilities.get(domain, 0.0) for domain in domains), default=0.0)
+        if not domains or last_domain in domains or best < CONFIDENT:
+            domains = (last_domain,)
+    if not domains and must_answer:
+        scores = {name: share for name, share in routed.probabilities.items() if name != "general"}
+        domains = (max(scores, key=lambda name: scores[name]),) if scores else ()
+    query = search_query(question, history) if follows else ""
+    return Plan(tuple(Step(domain, query) for domain in domains), "" if domains else "out_of_scope")

@@ -1,0 +1,182 @@
+"""Which domains own a question: calibrated probabilities over the packs' domains and "general".
+
+    1. each earlier question that the new one leans on is put before it (a follow-up stays where it belongs)
+    2. language: Chinese or not; each has its own embedder and linear head
+    3. probabilities; the share of a shipped domain whose pack is not there goes to "general"
+    4. domains: none if "general" is the likeliest, else the likeliest and any over the threshold
+
+The shipped head serves packs whose route examples it was trained with. Any other set of packs gets a head of its
+own, fitted in seconds from the packs' examples, ``out_of_scope.jsonl`` and what the shipped head says of them,
+and kept in the cache. Knows packs' route examples; no skill, store or language model.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from langchain_core.embeddings import Embeddings
+
+from agent.events import Routed
+from agent.planner import is_follow_up, search_query
+from skills.errors import DataError
+from skills.files import atomic_folder, read_jsonl, sha256_file, sha256_text
+from skills.home import cache_folder
+from skills.learning.linear import CLIP, Array
+from skills.learning.route import GENERAL, Embed, Example, RouteModel, embed_with_store, fit, language_of
+from skills.pack import Pack
+from skills.records import Turn
+
+SHIPPED = Path(__file__).with_name("router_head")
+OUT_OF_SCOPE = Path(__file__).with_name("out_of_scope.jsonl")
+REFIT_VERSION = "1"
+"""Part of the cache key: raise it when a refit gives another head."""
+CERTAIN = 0.8
+"""A follow-up that is this clearly of some domain by itself is not read with what came before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a question was routed as it was."""
+
+    routed: Routed
+    label: str
+    """The likeliest label."""
+    words: tuple[tuple[str, float], ...]
+    """Words that spoke for it (positive) or against it, in logits, strongest first. The embedding's part, often
+    the larger one, is not in them."""
+
+
+class Router:
+    """A head and the domains it may name. Made by :meth:`load`; threads may share it."""
+
+    def __init__(self, domains: Iterable[str], model: RouteModel, embed: Embed = embed_with_store) -> None:
+        self.domains = tuple(sorted(domains))
+        self._model = model
+        self._embed = embed
+
+    @classmethod
+    def load(
+        cls,
+        packs: Iterable[Pack],
+        *,
+        embedders: Callable[[str], Embeddings] | None = None,
+        shipped: Path = SHIPPED,
+    ) -> Router:
+        """The router of these packs: the shipped head if it was trained with their examples, else a refit.
+
+        ``embedders`` gives an embedding model by name; default: the local ones. A pack without
+        ``examples/route.jsonl`` is never routed to. Raises DataError for a damaged head or an unusable
+        example, ModelError when an embedder's weights are missing (when they are first needed).
+        """
+        embed = embed_with_store if embedders is None else _embed_with(embedders)
+        examples = {pack.name: _examples(pack) for pack in packs}
+        examples = {name: rows for name, rows in examples.items() if rows}
+        model = RouteModel.load(shipped)
+        known = model.about.get("examples", {})
+        if any(known.get(name) != fingerprint(rows) for name, rows in examples.items()):
+            model = _refitted(examples, model, shipped, embed)
+        return cls(examples, model, embed)
+
+    def route(self, text: str, history: Sequence[Turn] = ()) -> Routed:
+        """Probabilities of the domains and "general" (sum 1), and the domains to ask, best first.
+
+        Text past the first 2,000 characters does not count. With ``history`` a follow-up ("and for children?")
+        is read together with the question it leans on.
+        """
+        started = time.perf_counter()
+        probabilities = self._probabilities(text)
+        if history and is_follow_up(text) and (topic := search_query(text, history)):
+            probabilities = _joined(probabilities, self._probabilities(topic))
+        order = sorted(probabilities, key=lambda name: -probabilities[name])
+        chosen = [
+            name
+            for place, name in enumerate(order)
+            if name != GENERAL and (place == 0 or probabilities[name] >= self._model.threshold)
+        ]
+        milliseconds = (time.perf_counter() - started) * 1000.0
+        return Routed(tuple(chosen) if order[0] != GENERAL else (), probabilities, milliseconds)
+
+    def explain(self, text: str, *, words: int = 8) -> Explanation:
+        """The decision and the words that mattered most for the likeliest label."""
+        routed = self.route(text)
+        label = max(routed.probabilities, key=lambda name: routed.probabilities[name])
+        heads = self._model.heads
+        head = heads.get(language_of(text)) or next(iter(heads.values()))
+        found = head.reasons(text, label)
+        strongest = sorted(found, key=lambda item: -abs(item[1]))[:words]
+        return Explanation(routed, label, tuple(sorted(strongest, key=lambda item: -item[1])))
+
+    def _probabilities(self, text: str) -> dict[str, float]:
+        row = self._model.probabilities([text[:CLIP]], self._embed)[0].astype(np.float64)
+        by_label = dict(zip(self._model.labels, (row / row.sum()).tolist(), strict=True))
+        kept = {name: by_label[name] for name in self.domains}
+        return {**kept, GENERAL: max(0.0, 1.0 - sum(kept.values()))}
+
+
+def _joined(alone: dict[str, float], together: dict[str, float]) -> dict[str, float]:
+    """Probabilities of a follow-up: its own words count for a third, unless they are clear by themselves."""
+    if max(share for name, share in alone.items() if name != GENERAL) >= CERTAIN:
+        return alone
+    return {name: alone[name] / 3.0 + together[name] * 2.0 / 3.0 for name in alone}
+
+
+def _embed_with(embedders: Callable[[str], Embeddings]) -> Embed:
+    def embed(name: str, texts: Sequence[str]) -> Array:
+        model = embedders(name)
+        return np.asarray([model.embed_query(text) for text in texts], dtype=np.float32)
+
+    return embed
+
+
+def fingerprint(rows: Iterable[Example]) -> str:
+    """Hash of route examples, whatever their order."""
+    return sha256_text(*sorted(row.text for row in rows))
+
+
+def _examples(pack: Pack) -> list[Example]:
+    """The route examples of a pack. Raises DataError naming the row that has no text."""
+    found: list[Example] = []
+    for number, row in enumerate(pack.examples("route"), start=1):
+        text: object = row.get("text")
+        if not isinstance(text, str) or not text.strip():
+            raise DataError(
+                f"pack {pack.name!r}: examples/route.jsonl row {number} should have a non-empty 'text'",
+                subject=pack,
+            )
+        found.append(Example(text, pack.name, language_of(text)))
+    return found
+
+
+def out_of_scope() -> list[Example]:
+    """What people type that no domain owns, English and Chinese."""
+    rows = read_jsonl(OUT_OF_SCOPE, required=("text",))
+    return [Example(row["text"], GENERAL, language_of(row["text"])) for row in rows]
+
+
+_refitting = threading.Lock()
+
+
+def _refitted(
+    examples: dict[str, list[Example]], shipped: RouteModel, folder: Path, embed: Embed
+) -> RouteModel:
+    """A head for these packs from their examples, on top of the shipped one; from the cache if it was made before."""
+    parts = [fingerprint(rows) for _, rows in sorted(examples.items())]
+    identity = (
+        json.dumps(sorted(examples)) + sha256_file(folder / "head.safetensors") + sha256_file(OUT_OF_SCOPE)
+    )
+    place = cache_folder("router") / sha256_text(REFIT_VERSION, identity, *parts)[:32]
+    with _refitting:
+        try:
+            return RouteModel.load(place)
+        except DataError:
+            pass  # not made yet, or damaged: made again
+        model = refit(examples, shipped, embed)
+        with atomic_folder(place) as partial:
+            model.save(partial)
+        return model

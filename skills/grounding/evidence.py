@@ -1,0 +1,146 @@
+"""Which passages answer a question, with a calibrated probability, and which of their sentences to read.
+
+A cross-encoder reads question and passage together (trained by skills.learning.evidence); a logistic model
+over its score and a few plain signs turns that into a probability. Nothing here asks the language model.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from safetensors.numpy import load_file
+
+from skills.errors import ModelError
+from skills.files import read_json, sha256_file
+from skills.grounding.select import prompt_text, select_spans
+from skills.records import Evidence, Passage, ScoredPassage
+from skills.retrieval.encoder import Encoder, load_encoder
+from skills.retrieval.text import is_chinese, terms
+from skills.weights import ensure
+
+CANDIDATES = 8
+"""Retrieved passages that the encoder reads."""
+THRESHOLD = 0.5
+"""Probability from which a passage counts as evidence."""
+FEATURES = ("bias", "logit", "coverage", "similarity", "missing_names")
+
+_NAME = re.compile(r"(?<=[a-z,;:'\"(] )[A-Z][\w-]+|\b[A-Z]{2,}[\w-]*|\d[\d.,]*\d|\d")
+
+
+class Decision(BaseModel):
+    """``decision.json``: weights of the logistic model over FEATURES, by language of question and passage."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    english: dict[str, float]
+    chinese: dict[str, float]
+    """Where question or passage is Chinese the encoder is not asked: its weight is 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What speaks for a passage as an answer to a question."""
+
+    logit: float
+    """Cross-encoder score; 0 where it was not asked."""
+    coverage: float
+    """Share of the question's terms that title or text has, 0..1, terms rare among the candidates weigh more."""
+    similarity: float
+    """Cosine of question and passage, 0.5 where the retriever gave none."""
+    missing_names: float
+    """Share of the question's names and numbers that neither title nor text has, 0..1."""
+    chinese: bool
+
+    def features(self) -> tuple[float, ...]:
+        """In the order of FEATURES."""
+        return (1.0, self.logit, self.coverage, self.similarity, self.missing_names)
+
+
+class EvidenceModel:
+    """Judges candidates. Threads may share it."""
+
+    def __init__(self, encoder: Encoder, head: dict[str, np.ndarray], decision: Decision, max_tokens: int) -> None:
+        self._encoder = encoder
+        self._weight = head["weight"].reshape(-1)  # (2 * dimension,): [CLS], then mean state
+        self._bias = float(head["bias"].reshape(-1)[0])
+        self._decision = decision
+        self._max_tokens = max_tokens
+
+    def logits(self, question: str, texts: Sequence[str]) -> list[float]:
+        """Cross-encoder score of each text for the question; above 0 means "answers it" before calibration."""
+        states = self._encoder.hidden([(question, text) for text in texts], max_tokens=self._max_tokens)
+        return [float(np.concatenate([state[0], state.mean(0)]) @ self._weight) + self._bias for state in states]
+
+    def signs(self, question: str, candidates: Sequence[ScoredPassage]) -> list[Signs]:
+        """The signs of each candidate, in order."""
+        wanted = set(terms(question))
+        found = [set(terms(f"{item.passage.title} {item.passage.text}")) for item in candidates]
+        frequency = Counter(term for words in found for term in words & wanted)
+        weight = {term: math.log(1 + (1 + len(found)) / (1 + frequency[term])) for term in sorted(wanted)}
+        total = sum(weight.values()) or 1.0
+        chinese = [is_chinese(question) or is_chinese(item.passage.text) for item in candidates]
+        read = [index for index, han in enumerate(chinese) if not han]
+        logits = dict(zip(read, self.logits(question, [pair_text(candidates[i].passage, question) for i in read]), strict=True))
+        return [
+            Signs(
+                logit=logits.get(index, 0.0),
+                coverage=sum(weight[term] for term in sorted(wanted & found[index])) / total,
+                similarity=item.similarity if item.similarity is not None else 0.5,
+                missing_names=_missing_names(question, item.passage),
+                chinese=chinese[index],
+            )
+            for index, item in enumerate(candidates)
+        ]
+
+    def probability(self, signs: Signs) -> float:
+        """Probability that the passage answers the question."""
+        weights = self._decision.chinese if signs.chinese else self._decision.english
+        score = sum(weights[name] * value for name, value in zip(FEATURES, signs.features(), strict=True))
+        return 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))
+
+    def select(self, question: str, candidates: Sequence[ScoredPassage]) -> list[Evidence]:
+        """The first CANDIDATES candidates with their spans and probability, most probable first."""
+        judged = candidates[:CANDIDATES]
+        scored = [(self.probability(signs), item.passage) for signs, item in zip(self.signs(question, judged), judged, strict=True)]
+        scored.sort(key=lambda pair: -pair[0])
+        return [Evidence(passage, select_spans(passage.text, question), score) for score, passage in scored]
+
+
+def pair_text(passage: Passage, question: str) -> str:
+    """What the encoder reads of a passage: its title, then what the prompt would show."""
+    text = prompt_text(Evidence(passage, select_spans(passage.text, question), 1.0))
+    return f"{passage.title}\n{text}" if passage.title else text
+
+
+def _missing_names(question: str, passage: Passage) -> float:
+    names = {name.lower().strip(".,") for name in _NAME.findall(question)}
+    if not names:
+        return 0.0
+    text = f"{passage.title} {passage.text}".lower()
+    return sum(name not in text for name in names) / len(names)
+
+
+def load_evidence(folder: Path | None = None, *, threads: int = 2) -> EvidenceModel:
+    """Load the shipped evidence encoder, or the one a `train evidence` run left in ``folder``.
+
+    Raises ModelError when a file is missing or it was trained from another encoder than the cached one.
+    """
+    folder = folder or Path(str(resources.files("skills.grounding").joinpath("encoder")))
+    described = read_json(folder / "collegium.json")
+    base = ensure(described["encoder"])
+    if sha256_file(base / "model.safetensors") != described["encoder_sha256"]:
+        raise ModelError(f"evidence encoder {str(folder)!r} was trained from another {described['encoder']!r} than the one in {str(base)!r}")
+    try:
+        head = load_file(folder / "head.safetensors")
+        decision = Decision.model_validate(read_json(folder / "decision.json"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"evidence encoder {str(folder)!r}: {error}", subject=folder) from error
+    encoder = load_encoder(base, folder, "int8", threads=threads)
+    return EvidenceModel(encoder, head, decision, described["max_tokens"])

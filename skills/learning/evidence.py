@@ -1,0 +1,195 @@
+"""`collegium train evidence`: an encoder that says whether a passage answers a question.
+
+A cross-encoder (Nogueira & Cho 2019, arXiv:1901.04085) from a bundled sentence encoder: LoRA on its linear
+layers and a linear head on [CLS] and mean state. Each question is seen with one passage that answers it and
+hard negatives; the loss is a softmax over them plus a binary cross-entropy a pair, so that scores rank and
+can be read alone. Thresholds are fitted elsewhere (skills.grounding.decide).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+from safetensors.numpy import save_file
+
+from skills.errors import UserError
+from skills.files import read_jsonl, sha256_file, write_json
+from skills.learning.card import training_card
+from skills.learning.loop import LoopConfig, Progress, fit, make_batches
+from skills.learning.lora import save_lora
+from skills.learning.run import Run
+from skills.weights import ensure
+
+if TYPE_CHECKING:
+    import torch
+
+
+class EvidenceConfig(LoopConfig):
+    """Settings of `train evidence`. Rows: {question, positives: [text], negatives: [text]}; see `data evidence`."""
+
+    encoder: str = "all-minilm-l6-v2"
+    rank: int = Field(default=32, ge=1, le=256)
+    alpha: int = Field(default=64, ge=1)
+    learning_rate: float = Field(default=8e-4, gt=0)
+    batch_tokens: int = Field(default=6144, ge=128)
+    negatives: int = Field(default=3, ge=1)
+    """Hard negatives a question is seen with."""
+    max_tokens: int = Field(default=224, ge=32)
+    """Tokens of question and passage together; longer passages are cut."""
+    dev_limit: int = Field(default=300, ge=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Token ids of a question with its passages: the right one first."""
+
+    pairs: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
+    """(ids, token types) by passage."""
+
+    @property
+    def tokens(self) -> int:
+        return max(len(ids) for ids, _ in self.pairs) * len(self.pairs)
+
+
+def train(config: EvidenceConfig, progress: Progress = lambda done, total, message: None) -> Mapping[str, Any]:
+    """Run the training, return its metrics. LoRA and head are in ``out/best``.
+
+    Raises UserError for malformed rows or a run folder that cannot be used, ModelError without the encoder.
+    """
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModel
+
+    folder = ensure(config.encoder)
+    run = Run(config, "evidence")
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    torch.manual_seed(config.seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    groups = _groups(config.train, folder, config)
+    dev = sorted(_groups(config.dev, folder, config)[: config.dev_limit], key=lambda group: group.tokens)
+    if not groups or not dev:
+        raise UserError("no question with a positive and a negative is left; check --train and --dev")
+
+    encoder = AutoModel.from_pretrained(folder, dtype=torch.bfloat16, add_pooling_layer=False).to(device)
+    lora = LoraConfig(
+        r=config.rank,
+        lora_alpha=config.alpha,
+        lora_dropout=config.dropout,
+        target_modules=["query", "key", "value", "dense"],
+    )
+    encoder = get_peft_model(encoder, lora)
+    head = torch.nn.Linear(2 * encoder.config.hidden_size, 1).to(device)
+    torch.nn.init.zeros_(head.weight)
+    torch.nn.init.zeros_(head.bias)
+    trainable = {name: parameter for name, parameter in encoder.named_parameters() if parameter.requires_grad}
+    trainable |= {f"head.{name}": parameter for name, parameter in head.named_parameters()}
+
+    def scores_of(batch: Sequence[Group]) -> torch.Tensor:
+        """Logits of a batch, (groups, passages); groups of fewer passages are filled with -inf."""
+        pairs = [pair for group in batch for pair in group.pairs]
+        width = max(len(ids) for ids, _ in pairs)
+        ids, types, mask = (torch.zeros((len(pairs), width), dtype=torch.long) for _ in range(3))
+        for row, (tokens, kinds) in enumerate(pairs):
+            ids[row, : len(tokens)] = torch.tensor(tokens)
+            types[row, : len(kinds)] = torch.tensor(kinds)
+            mask[row, : len(tokens)] = 1
+        ids, types, mask = ids.to(device), types.to(device), mask.to(device)
+        hidden = encoder(input_ids=ids, token_type_ids=types, attention_mask=mask).last_hidden_state.float()
+        weight = mask.unsqueeze(-1).float()
+        mean = (hidden * weight).sum(1) / weight.sum(1)  # (pairs, width of the encoder)
+        flat = head(torch.cat([hidden[:, 0], mean], dim=1)).squeeze(1)
+        longest = max(len(group.pairs) for group in batch)
+        shaped = torch.full((len(batch), longest), float("-inf"), device=device)
+        start = 0
+        for row, group in enumerate(batch):
+            shaped[row, : len(group.pairs)] = flat[start : start + len(group.pairs)]
+            start += len(group.pairs)
+        return shaped
+
+    def loss_of(batch: Sequence[Group]) -> torch.Tensor:
+        encoder.train()
+        return _loss(scores_of(batch))
+
+    def evaluate() -> Mapping[str, float]:
+        encoder.eval()
+        total, first, positive, negative = 0.0, 0, list[float](), list[float]()
+        with torch.inference_mode():
+            for start in range(0, len(dev), 8):
+                scores = scores_of(dev[start : start + 8])
+                total += float(_loss(scores)) * len(scores)
+                first += int((scores.argmax(1) == 0).sum())
+                positive += scores[:, 0].tolist()
+                negative += [value for row in scores[:, 1:].tolist() for value in row if value != float("-inf")]
+        return {"dev_loss": total / len(dev), "dev_first": first / len(dev), "dev_auc": _auc(positive, negative)}
+
+    def save(partial: Path) -> None:
+        save_lora(encoder, partial, base=config.encoder)
+        tensors = {"weight": head.weight, "bias": head.bias}
+        save_file({name: value.detach().float().cpu().numpy() for name, value in tensors.items()}, partial / "head.safetensors")
+        described = {"encoder": config.encoder, "encoder_sha256": sha256_file(folder / "model.safetensors")}
+        write_json(partial / "collegium.json", {"method": "evidence", **described, "max_tokens": config.max_tokens})
+
+    scores = fit(
+        run,
+        config,
+        make_batches(groups, config),
+        trainable,
+        loss_of=loss_of,
+        evaluate=evaluate,
+        criterion="dev_loss",
+        save=save,
+        progress=progress,
+    )
+    metrics = {"questions": len(groups), "dev_questions": len(dev), **scores}
+    run.finish(metrics, training_card("Evidence encoder", run.described, metrics, run.folder / "curves.jsonl"))
+    return metrics
+
+
+def _loss(scores: torch.Tensor) -> torch.Tensor:
+    """Softmax over each row (the first is right) plus binary cross-entropy of every pair.
+
+    The right pair counts as much as all wrong ones of its row, or the scores would sink with their number.
+    """
+    import torch
+    from torch.nn.functional import cross_entropy, softplus
+
+    real = torch.isfinite(scores)
+    ranking = cross_entropy(scores, torch.zeros(len(scores), dtype=torch.long, device=scores.device))
+    wrong = torch.where(real[:, 1:], softplus(scores[:, 1:].nan_to_num(neginf=0.0)), 0.0).sum(1) / real[:, 1:].sum(1)
+    return ranking + 0.5 * (softplus(-scores[:, 0]) + wrong).mean()
+
+
+def _auc(positive: Sequence[float], negative: Sequence[float]) -> float:
+    """Probability that a positive scores above a negative (Mann-Whitney)."""
+    from scipy.stats import rankdata
+
+    ranks = rankdata(np.array([*positive, *negative]))
+    count = len(positive)
+    return float((ranks[:count].sum() - count * (count + 1) / 2) / (count * len(negative)))
+
+
+def _groups(paths: Sequence[Path], folder: Path, config: EvidenceConfig) -> list[Group]:
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.enable_truncation(config.max_tokens, strategy="longest_first")
+    tokenizer.no_padding()
+    choose = random.Random(config.seed)
+    found: list[Group] = []
+    for path in paths:
+        for row in read_jsonl(path, required=("question", "positives", "negatives")):
+            if not row["positives"] or not row["negatives"]:
+                continue
+            wrong = choose.sample(row["negatives"], min(config.negatives, len(row["negatives"])))
+            texts = [choose.choice(row["positives"]), *wrong]
+            encoded = tokenizer.encode_batch([(row["question"], text) for text in texts])
+            found.append(Group(tuple((tuple(item.ids), tuple(item.type_ids)) for item in encoded)))
+    return found

@@ -1,0 +1,90 @@
+"""Training rows for the shipped packs from public sets on the user's disk. The sets are not part of this project.
+
+Expected files (JSON Lines, `<folder>/<domain>/<set>.<split>.jsonl`, passages in `<set>.passages.jsonl`):
+MedQuAD (CC BY 4.0), PubMedQA (MIT), TAT-QA (CC BY 4.0), CUAD (CC BY 4.0), ContractNLI (CC BY 4.0). Only train
+splits are turned into training rows, and only dev splits into dev rows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from skills.files import read_jsonl
+from skills.learning.grounded import Row, from_lead, from_short_answer, from_tables
+from skills.records import Passage
+from skills.retrieval.text import sentences
+
+Split = Literal["train", "dev"]
+
+_NLI = re.compile(r"Clause: (?P<clause>.*)\nHypothesis: (?P<hypothesis>.*)", re.DOTALL)
+
+
+def passages_of(folder: Path, name: str) -> dict[str, Passage]:
+    """The passages of a set by id."""
+    rows = read_jsonl(folder / f"{name}.passages.jsonl", required=("id", "text"))
+    return {row["id"]: Passage(row["id"], row["text"], row.get("title", ""), row.get("source", "")) for row in rows}
+
+
+def answer_rows(folder: Path, domain: str, split: Split) -> Iterator[Row]:
+    """Rows for `train answer` of a shipped domain."""
+    return {"medical": _medical, "finance": _finance, "legal": _legal}[domain](folder, split)
+
+
+def _medical(folder: Path, split: Split) -> Iterator[Row]:
+    for row in read_jsonl(folder / f"medical/medquad_qa.{split}.jsonl"):
+        yield from_lead(row["question"], Passage(row["id"], _first_chunk(row["answer"])))
+
+
+def _finance(folder: Path, split: Split) -> Iterator[Row]:
+    passages = passages_of(folder, "finance/tatqa_retrieval")
+    contexts: set[str] = set()
+    for row in read_jsonl(folder / f"finance/tatqa_retrieval.{split}.jsonl"):
+        contexts.add(row["context_id"])
+        if row["answer_type"] in ("span", "multi-span"):
+            made = from_short_answer(row["question"], [passages[name] for name in row["gold"]], row["answer"])
+            if made:
+                yield made
+    if split == "train":
+        grids = [passage for name, passage in passages.items() if name.endswith("#table") and name[6:-6] in contexts]
+        yield from from_tables(grids, per_table=4, seed=7)
+
+
+def _legal(folder: Path, split: Split) -> Iterator[Row]:
+    for name in ("legal/cuad_retrieval", "legal/contractnli_retrieval"):
+        passages = passages_of(folder, name)
+        for row in read_jsonl(folder / f"{name}.{split}.jsonl"):
+            if row["answer"] == "see clause":
+                continue
+            for passage in [passages[gold] for gold in row["gold"]][:2]:
+                made = from_short_answer(row["question"], [passage], row["answer"])
+                if made:
+                    yield made
+    for row in read_jsonl(folder / f"legal/contractnli_nli.{split}.jsonl"):
+        found = _NLI.match(row["text"])
+        if found:
+            question = f'Is it true that "{found["hypothesis"].strip()}"'
+            answer = "yes" if row["label"] == "entailment" else "no"
+            made = from_short_answer(question, [Passage("clause", found["clause"])], answer)
+            # Contradictions are one in five; seen twice they are learned as well as the rest.
+            yield from ([made] * (1 if answer == "yes" or split == "dev" else 2)) if made else []
+
+
+def _first_chunk(text: str, limit: int = 600) -> str:
+    """The first sentences of a text, at most ``limit`` characters."""
+    end = 0
+    for _, stop in sentences(text):
+        if end and stop > limit:
+            break
+        end = stop
+    return text[:end]
+
+
+def evidence_rows(folder: Path, split: Split) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """(set, rows {question, gold}) for `train evidence`, by set; passages come from ``passages_of``."""
+    for name in ("medical/medquad_retrieval", "medical/pubmedqa_retrieval", "finance/tatqa_retrieval", "legal/cuad_retrieval", "legal/contractnli_retrieval"):
+        path = folder / f"{name}.{split}.jsonl"
+        if path.is_file():
+            yield name, [{"question": row["question"], "gold": row["gold"]} for row in read_jsonl(path)]

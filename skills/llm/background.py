@@ -1,0 +1,48 @@
+"""A computation that reports piece by piece, turned into an iterator whose closing cancels it.
+
+Knows queues and threads, not models. Shared by the engines that compute on another thread.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+
+from skills.llm.engine import Piece
+
+Emit = Callable[[Piece], bool]
+"""Hand over a piece (an empty one is not passed on); True asks the producer to stop."""
+
+
+def iterate(
+    produce: Callable[[Emit], None], submit: Callable[[Callable[[], None]], object]
+) -> Iterator[Piece]:
+    """Run ``produce`` through ``submit`` (on some other thread) and yield what it emits.
+
+    An exception in ``produce`` is raised here. Closing the iterator makes the next ``emit`` return True.
+    """
+    arrived: queue.SimpleQueue[Piece | BaseException | None] = queue.SimpleQueue()
+    cancelled = threading.Event()
+
+    def emit(piece: Piece) -> bool:
+        if not cancelled.is_set() and (piece.text or piece.finish_reason):
+            arrived.put(piece)
+        return cancelled.is_set()
+
+    def work() -> None:
+        try:
+            if not cancelled.is_set():
+                produce(emit)
+            arrived.put(None)
+        except BaseException as error:
+            arrived.put(error)
+
+    submit(work)
+    try:
+        while (item := arrived.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        cancelled.set()

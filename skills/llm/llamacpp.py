@@ -1,0 +1,267 @@
+"""llama.cpp in this process, through xllamacpp: the engine for CPUs.
+
+A LoRA adapter is chosen per request on one quantised base. Nothing computed for one request is reused for
+another (no prompt cache): a request gives the same text whatever ran before it, and no adapter is ever served from
+what another one computed. llama.cpp's server code insists on a listener; it gets a socket in a private folder
+and a random key, and only ``prompt_tokens`` uses it.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from skills import weights
+from skills.errors import ModelError
+from skills.llm.adapter_files import read_adapter
+from skills.llm.background import Emit, iterate
+from skills.llm.engine import GenerationRequest, Piece
+from skills.llm.gguf_adapter import export
+
+_Json = dict[str, Any]
+
+
+class LlamaCppEngine:
+    """Base model from a GGUF file. The model loads at the first request, in a fraction of a second.
+
+    Adding an adapter later builds a second server beside the running one and swaps it in.
+    """
+
+    name = "llamacpp"
+
+    def __init__(
+        self,
+        base: str,
+        adapters: Mapping[str, Path] | None = None,
+        *,
+        context: int = 4096,
+        threads: int | None = None,
+        slots: int = 1,
+    ) -> None:
+        """``context``: tokens of prompt and answer together. ``threads``: default one per physical core.
+
+        ``slots``: requests computed at once, each with its own context; with more than one, the last digits
+        of the arithmetic, and so now and then a word, depend on what runs beside a request.
+        """
+        path = weights.ensure(base)
+        if path.is_dir():
+            raise ModelError(
+                f"base {base!r} is a Hugging Face folder; the llama.cpp engine needs a .gguf file. "
+                "Use the torch engine (COLLEGIUM_ENGINE=torch)",
+                subject=path,
+            )
+        self._path = path
+        self._base_hash = weights.base_hash(str(path))
+        self._context, self._slots = context, slots
+        self._threads = threads or physical_cores()
+        self._lock = threading.Lock()  # over the three fields below
+        self._files: dict[str, Path] = {}
+        self._loaded: _Loaded | None = None
+        self._closed = False
+        for name, folder in (adapters or {}).items():
+            self.add_adapter(name, folder)
+
+    @property
+    def base_hash(self) -> str:
+        return self._base_hash
+
+    def add_adapter(self, name: str, folder: Path) -> None:
+        exported = export(read_adapter(name, folder, self._base_hash), self._path, self._base_hash)
+        with self._lock:
+            self._check_open()
+            files = {**self._files, name: exported}
+            if self._loaded is not None:
+                self._loaded = self._load(files)
+            self._files = files
+
+    def adapters(self) -> tuple[str, ...]:
+        return tuple(sorted(self._files))
+
+    def stream(self, request: GenerationRequest) -> Iterator[Piece]:
+        loaded = self._ready(request)
+        body = self._body(request, loaded) | {"stream": True, "stream_options": {"include_usage": True}}
+
+        def produce(emit: Emit) -> None:
+            finish, usage = "", {}
+
+            def receive(chunk: _Json) -> bool:
+                nonlocal finish, usage
+                _raise_error(chunk, request)
+                usage = chunk.get("usage") or usage
+                for choice in chunk["choices"]:
+                    finish = choice["finish_reason"] or finish
+                    text = choice["delta"].get("content")
+                    if text and emit(Piece(text)):
+                        return True
+                return False
+
+            loaded.call(body, receive)
+            if finish:
+                reason = "length" if finish == "length" else "stop"
+                emit(Piece("", reason, usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)))
+
+        def submit(work: Callable[[], None]) -> None:
+            threading.Thread(target=work, name="llamacpp-request", daemon=True).start()
+
+        yield from iterate(produce, submit)
+
+    def next_token_logprobs(self, request: GenerationRequest, count: int) -> dict[str, float]:
+        loaded = self._ready(request)
+        body = self._body(request, loaded) | {"max_tokens": 1, "logprobs": True, "top_logprobs": count}
+        body |= {"temperature": 0.0, "stop": []}
+        body.pop("json_schema", None)
+        reply = loaded.call(body)
+        _raise_error(reply, request)
+        result: dict[str, float] = {}
+        for entry in reply["choices"][0]["logprobs"]["content"][0]["top_logprobs"]:
+            result.setdefault(entry["token"], entry["logprob"])
+        return result
+
+    def prompt_tokens(self, request: GenerationRequest) -> list[int]:
+        """Token ids of the rendered prompt."""
+        loaded = self._ready(request)
+        body = self._body(request, loaded)
+        prompt = loaded.post("/apply-template", body)["prompt"]
+        return loaded.post("/tokenize", {"content": prompt, "add_special": True, "parse_special": True})[
+            "tokens"
+        ]
+
+    def close(self) -> None:
+        with self._lock:
+            self._loaded = None
+            self._closed = True
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ModelError("this engine is closed")
+
+    def _ready(self, request: GenerationRequest) -> _Loaded:
+        """The server with all adapters; it lives at least as long as the request holds it."""
+        with self._lock:
+            self._check_open()
+            if self._loaded is None:
+                self._loaded = self._load(self._files)
+            loaded = self._loaded
+        if request.adapter is not None and request.adapter not in loaded.adapters:
+            known = ", ".join(sorted(loaded.adapters)) or "none"
+            raise ModelError(f"no adapter {request.adapter!r}; loaded: {known}", subject=request)
+        return loaded
+
+    def _load(self, files: Mapping[str, Path]) -> _Loaded:
+        return _Loaded(self._path, files, self._context, self._threads, self._slots)
+
+    def _body(self, request: GenerationRequest, loaded: _Loaded) -> _Json:
+        adapter = request.adapter
+        body: _Json = {
+            "messages": [{"role": turn.role, "content": turn.text} for turn in request.turns],
+            "chat_template_kwargs": {"enable_thinking": False},
+            "max_tokens": request.max_tokens,
+            "temperature": request.temperature,
+            "samplers": ["top_p", "temperature"],
+            "top_p": 0.95,
+            "seed": request.seed,
+            "stop": list(request.stop),
+            "cache_prompt": False,
+            "lora": [] if adapter is None else [{"id": loaded.adapters.index(adapter), "scale": 1.0}],
+        }
+        if request.json_schema is not None:
+            body["json_schema"] = dict(request.json_schema)
+        return body
+
+
+class _Loaded:
+    """One llama.cpp server with its adapters. Memory is given back when the last request lets go of it."""
+
+    def __init__(self, base: Path, files: Mapping[str, Path], context: int, threads: int, slots: int) -> None:
+        import xllamacpp
+
+        self.adapters: Sequence[str] = tuple(files)
+        self._key = secrets.token_urlsafe(24)
+        self._folder = Path(tempfile.mkdtemp(prefix="collegium-"))
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        params = xllamacpp.CommonParams()
+        params.model.path = str(base)
+        params.n_ctx, params.n_parallel = context * slots, slots
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(path), 1.0) for path in files.values()]
+        params.lora_init_without_apply = True
+        params.cache_prompt, params.cache_ram_mib, params.cache_idle_slots = False, 0, False
+        params.warmup, params.fit_params, params.verbosity = False, False, -1
+        params.force_pure_content_parser = True  # text as generated; nothing is moved to "reasoning"
+        params.api_keys, params.cors_origins = [self._key], ""
+        params.ui, params.endpoint_slots = False, False
+        params.hostnames = [str(self._folder / "server.sock")]
+        try:
+            self._server = xllamacpp.Server(params)
+        except Exception as error:
+            raise ModelError(
+                f"llama.cpp cannot load {str(base)!r}"
+                + (f" with the adapters {', '.join(files)}" if files else "")
+                + f": {error} Check the file with: collegium models verify",
+                subject=base,
+            ) from error
+
+    def call(self, body: _Json, receive: Callable[[_Json], bool] | None = None) -> _Json:
+        """One chat completion. Streamed chunks go to ``receive``, which returns True to stop."""
+        if receive is None:
+            return cast(_Json, self._server.handle_chat_completions(body))
+        failure: BaseException | None = None
+
+        def guarded(chunk: _Json) -> bool:
+            nonlocal failure  # an exception must not travel through the C++ code that calls this
+            try:
+                return receive(chunk)
+            except BaseException as error:
+                failure = error
+                return True
+
+        self._server.handle_chat_completions(body, guarded)
+        if failure is not None:
+            raise failure
+        return {}
+
+    def post(self, path: str, body: _Json) -> _Json:
+        """A request over the private socket."""
+        connection = http.client.HTTPConnection("localhost")
+        connection.sock = socket.socket(socket.AF_UNIX)
+        with connection.sock:
+            connection.sock.connect(str(self._folder / "server.sock"))
+            connection.request("POST", path, json.dumps(body), {"Authorization": f"Bearer {self._key}"})
+            reply = cast(_Json, json.loads(connection.getresponse().read()))
+        _raise_error(reply, None)
+        return reply
+
+
+def _raise_error(reply: Mapping[str, Any], request: GenerationRequest | None) -> None:
+    error = reply.get("error")
+    if error is None:
+        return
+    if error.get("type") == "exceed_context_size_error":
+        raise ModelError(
+            f"the prompt has {error['n_prompt_tokens']} tokens, but the context holds {error['n_ctx']}: give fewer or "
+            "shorter passages, or raise COLLEGIUM_CONTEXT",
+            subject=request,
+        )
+    raise ModelError(f"llama.cpp: {error.get('message', error)}", subject=request)
+
+
+def physical_cores() -> int:
+    """Physical cores this process may run on; two threads on one core slow llama.cpp down."""
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    cores: set[str] = set()
+    for cpu in allowed:
+        try:
+            cores.add(Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text())
+        except OSError:
+            cores.add(str(cpu))
+    return max(1, len(cores))

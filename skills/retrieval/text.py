@@ -1,0 +1,180 @@
+"""Text units: sentences with offsets, index terms, and which script a text is written in.
+
+Knows English and Chinese writing. Knows nothing of passages, indexes or models.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+import rjieba
+import Stemmer
+
+_HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_CLOSERS = "\"'\u201d\u2019\u00bb)]}\uff09\u3011\u300d\u300f\u300b"
+
+_TERMINATOR = re.compile(
+    rf"[.!?\u2026]+[{re.escape(_CLOSERS)}]*(?=\s|$)|[\u3002\uff01\uff1f\uff1b]+[{re.escape(_CLOSERS)}]*|;"
+)
+_LINE = re.compile(r"[^\n]+")
+_LIST_MARK = re.compile(
+    r"\s*(?:[-*+\u2022\u00b7\u25cf\u2013]\s+|#{1,6}\s|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)]\s+\S"
+    r"|[\uff08(]?[一二三四五六七八九十]{1,3}[)\uff09、.])"
+)
+_TABLE_ROW = re.compile(r"\s*\|.*\||[^|]*\S\s\|\s.*\S")
+_ENUMERATOR = re.compile(r"\(?(?:\d+(?:\.\d+)*|[a-zA-Z]|[ivxlIVXL]+)\.")
+_LAST_WORD = re.compile(r"([A-Za-z][A-Za-z.&]*|\d+)\.$")
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Never the end of a sentence, whatever follows.
+_OPEN_ABBREVIATIONS = _words(
+    "mr mrs ms dr prof rev hon gen col sgt lt capt st vs v cf viz e.g i.e eg ie ca approx al fig figs "
+    "eq vol ed eds resp dept univ assn op cit et seq ibid supra para paras"
+)
+# Not the end when a number follows: "No. 5", "Sec. 4".
+_NUMBERED_ABBREVIATIONS = _words(
+    "no nos sec secs art arts ch pt pp p reg regs cl sch app ex exh jan feb mar apr jun jul aug sep "
+    "sept oct nov dec"
+)
+# The end only when a word follows that usually opens a sentence: "Acme Inc. The ...".
+_DOUBTFUL_ABBREVIATIONS = _words(
+    "inc corp ltd co llc plc etc jr sr bros u.s u.k u.n e.u d.c a.m p.m ph.d m.d b.a m.a s.a n.v"
+)
+_OPENERS = _words(
+    "the this that these those a an in on at it its we our you your he she they their if when where "
+    "while as for from to by with there however although because since after before during under upon "
+    "each all any no some most many such both what which who how why is are do does can may must please"
+)
+
+_STEMMER = Stemmer.Stemmer("english")
+_TOKEN = re.compile(rf"[{_HAN}]+|\d+(?:[.,]\d+)*|[^\W\d_{_HAN}]+(?:['\u2019][^\W\d_{_HAN}]+)?")
+_HAN_CHARACTER = re.compile(f"[{_HAN}]")
+_LATIN_WORD = re.compile(rf"[^\W\d_{_HAN}]+")
+
+STOP_WORDS = _words(
+    "a an the and or but if then than so of in on at to from by for with without about into over under "
+    "between is are was were be been being am do does did doing have has had having will would shall "
+    "should can could may might must not no nor it its this that these those there here he she they "
+    "them their we our us you your i me my his her him who whom which what when where why how as such "
+    "same own too very just also any some all each both more most other "
+    "的 了 是 在 和 与 及 或 等 有 吗 呢 吧 啊 呀 么 什么 怎么 怎样 如何 "
+    "请问 我 你 您 他 她 它 我们 你们 这 那 个 就 也 都 还 要 会 能 可以 "
+    "应该 被 把 让 对 为 以 于 之 其 该"
+)
+
+
+def _ends_sentence(text: str, start: int, stop: int, end: int) -> bool:
+    """Whether the terminator that closes ``text[start:stop]`` ends a sentence of the line ``text[:end]``."""
+    mark = text[stop - 1]
+    if text[start:stop].rstrip(_CLOSERS).endswith(";"):
+        around = text[max(start, stop - 2) : stop + 1]
+        return _HAN_CHARACTER.search(around) is not None
+    following = text[stop:end].lstrip()
+    if not following:
+        return True
+    body = text[start:stop].rstrip(_CLOSERS)
+    if not body.endswith(".") or mark in "\u3002\uff01\uff1f\uff1b":
+        return not following[0].islower()
+    if following[0].islower() or following[0] in ",;:)":
+        return False
+    if _ENUMERATOR.fullmatch(body.strip()):
+        return False
+    found = _LAST_WORD.search(body)
+    if found is None:
+        return True
+    word = found[1].lower()
+    if word in _OPEN_ABBREVIATIONS:
+        return False
+    if word in _NUMBERED_ABBREVIATIONS and following[0].isdigit():
+        return False
+    if word in _DOUBTFUL_ABBREVIATIONS or (len(found[1]) == 1 and found[1].isupper()):
+        first = re.match(r"\W*(\w+)", following)
+        return first is not None and first[1].lower() in _OPENERS
+    return True
+
+
+def _blocks(text: str) -> list[tuple[int, int]]:
+    """Spans of lines that belong together: wrapped prose is one block; a list line or table row is alone."""
+    blocks: list[tuple[int, int]] = []
+    previous_end, previous_row = -1, False
+    for line in _LINE.finditer(text):
+        if not line[0].strip():
+            continue
+        row = _TABLE_ROW.match(line[0]) is not None
+        heading = previous_end >= 0 and text[blocks[-1][0] : previous_end].lstrip().startswith("#")
+        gap = text[previous_end : line.start()] if previous_end >= 0 else ""
+        joined = blocks and not row and not previous_row and not heading and gap.count("\n") == 1
+        if joined and not _LIST_MARK.match(line[0]):
+            blocks[-1] = (blocks[-1][0], line.end())
+        else:
+            blocks.append((line.start(), line.end()))
+        previous_end, previous_row = line.end(), row
+    return blocks
+
+
+def sentences(text: str) -> list[tuple[int, int]]:
+    """Split into sentences: character offsets [start, end), in order, not overlapping.
+
+    Every character that is not white space lies in exactly one span, and no span begins or ends with white
+    space. A table row (``a | b | c``), a list line and a heading are units; long sentences stay whole.
+    """
+    spans: list[tuple[int, int]] = []
+
+    def add(start: int, end: int) -> None:
+        piece = text[start:end]
+        left = start + len(piece) - len(piece.lstrip())
+        right = start + len(piece.rstrip())
+        if left < right:
+            spans.append((left, right))
+
+    for begin, end in _blocks(text):
+        start = begin
+        if not _TABLE_ROW.match(text[begin:end]):
+            for mark in _TERMINATOR.finditer(text, begin, end):
+                if mark.end() > start and _ends_sentence(text, start, mark.end(), end):
+                    add(start, mark.end())
+                    start = mark.end()
+        add(start, end)
+    return spans
+
+
+def is_chinese(text: str) -> bool:
+    """Whether a text is mostly Chinese: a Han character counts like one Latin word."""
+    han = len(_HAN_CHARACTER.findall(text))
+    return han > 0.4 * (han + len(_LATIN_WORD.findall(text)))
+
+
+@lru_cache(maxsize=65536)
+def _stem(word: str) -> str:
+    return _STEMMER.stemWord(word)
+
+
+def _han_terms(run: str) -> list[str]:
+    """Words of a run of Han characters, and its character bigrams where they are no word already."""
+    words: list[str] = rjieba.cut_for_search(run)
+    known = set(words)
+    return [word for word in words if word not in STOP_WORDS] + [
+        pair for pair in (run[at : at + 2] for at in range(len(run) - 1)) if pair not in known
+    ]
+
+
+def terms(text: str) -> list[str]:
+    """Index terms in order, with repeats: stemmed English words, numbers without commas, Chinese words and
+    character bigrams. Stop words are left out. NFKC-folded and lower case."""
+    found: list[str] = []
+    for token in _TOKEN.findall(unicodedata.normalize("NFKC", text).lower()):
+        if _HAN_CHARACTER.match(token):
+            found += _han_terms(token)
+        elif token[0].isdigit():
+            found.append(token.replace(",", ""))
+        else:
+            word = token.partition("'")[0].partition("\u2019")[0]
+            if word and word not in STOP_WORDS:
+                found.append(_stem(word))
+    return found

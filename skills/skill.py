@@ -1,0 +1,161 @@
+"""A skill: what answers for a domain, and the one way a pack does it.
+
+Knows the order of the steps; each step's how is in retrieval, grounding, tool_calls and llm.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from langchain_core.language_models import BaseChatModel
+
+import prompts
+from skills.errors import ToolInputError
+from skills.grounding.evidence import THRESHOLD, EvidenceModel
+from skills.grounding.guards import raised
+from skills.grounding.writer import Writer
+from skills.pack import Pack
+from skills.records import (
+    Evidence,
+    Passage,
+    Retrieved,
+    ScoredPassage,
+    SkillAnswer,
+    SkillEvent,
+    SkillRequest,
+    Token,
+    ToolCalled,
+)
+from skills.retrieval.store import PassageStore
+from skills.retrieval.text import is_chinese
+from skills.tool_calls import ToolCaller
+
+RETRIEVED = 10
+"""Passages asked of the store."""
+SHOWN = 3
+"""Passages that may be reported as evidence; the answer is written from the first."""
+
+
+class Skill(Protocol):
+    """Answers the questions of one domain.
+
+    ``stream`` reports what it does while it does it and ends with exactly one SkillAnswer. The texts of its
+    Token events, joined, are the beginning of the answer's text. Closing the generator stops all work for the
+    request. Raises ModelError or DataError when it cannot work at all; a question it cannot answer is not an
+    error but an answer with the status "declined".
+    """
+
+    name: str
+
+    def stream(self, request: SkillRequest) -> Iterator[SkillEvent]: ...
+
+
+class DomainSkill:
+    """The skill of a pack.
+
+    1 guard      a red flag is answered at once
+    2 tools      a calculation goes to a tool; a missing argument is asked for
+    3 retrieve   hybrid search, or the passages that came with the request
+    4 evidence   an encoder keeps what answers the question; nothing: declined
+    5 write      the adapter writes from it, each sentence is released when it is supported
+    6 decide     the answer with its citations; unsupported writing gives way to the source's own sentences
+    """
+
+    def __init__(
+        self,
+        pack: Pack,
+        *,
+        model: BaseChatModel,
+        store: PassageStore,
+        evidence: EvidenceModel,
+        tools: ToolCaller | None = None,
+        threshold: float = THRESHOLD,
+    ) -> None:
+        self.name = pack.name
+        self.pack = pack
+        self._store = store
+        self._evidence = evidence
+        self._tools = tools
+        self._threshold = threshold
+        self._writer = Writer(model, pack.prompt("system").render(), adapter=pack.name if pack.adapter else None)
+
+    def stream(self, request: SkillRequest) -> Iterator[SkillEvent]:
+        """Answer one request; see the class for the steps."""
+        grounded = request.configuration not in ("base", "lora")
+        timings: dict[str, float] = {}
+        if (found := raised(self.pack.guards, request.question)) is not None:
+            status = "answered" if found.action == "answer" else "declined"
+            text = found.message_zh if is_chinese(request.question) else found.message
+            yield from self._end(status, text, confidence=1.0, reason="red_flag")
+            return
+        if grounded and request.passages is None and self._tools is not None:
+            ended = False
+            for event in self._use_tool(request):
+                ended = isinstance(event, SkillAnswer)
+                yield event
+            if ended:
+                return
+        question = request.search_query or request.question
+        if not grounded:
+            yield from self._writer.write_freely(self.name, question, request.configuration)
+            return
+
+        started = time.perf_counter()
+        candidates = self._candidates(question, request.passages)
+        timings["retrieve"] = _milliseconds(started)
+        started = time.perf_counter()
+        judged = self._evidence.select(question, candidates)
+        evidence = tuple(item for item in judged if item.score >= self._threshold)[:SHOWN]
+        timings["evidence"] = _milliseconds(started)
+        yield Retrieved(self.name, evidence, tuple(candidates))
+        if not evidence:
+            confidence = 1 - (judged[0].score if judged else 0.0)
+            yield from self._end("declined", self._decline(request.question, judged), confidence=confidence, reason="no_evidence", timings=timings)
+            return
+        if request.configuration == "rag-passages":
+            passages = [item.passage for item in candidates]
+            yield from self._writer.write_from_passages(self.name, question, passages, evidence[0].score, timings)
+        else:
+            use_adapter = request.configuration == "lora+rag"
+            yield from self._writer.write(self.name, question, evidence[0], use_adapter=use_adapter, timings=timings)
+
+    def _use_tool(self, request: SkillRequest) -> Iterator[SkillEvent]:
+        """Run the tool that the question is for; no event if it is for none."""
+        assert self._tools is not None  # noqa: S101  the caller checked
+        match = request.tool or self._tools.match(request.question)
+        if match is None:
+            return
+        if match.missing:
+            yield from self._end("clarify", match.ask, confidence=1.0, reason="missing_argument")
+            return
+        started = time.perf_counter()
+        try:
+            call = self._tools.call(match)
+        except ToolInputError as error:
+            yield from self._end("clarify", str(error), confidence=1.0, reason="bad_argument")
+            return
+        yield ToolCalled(call)
+        text = prompts.load("tool_answer").render(result=call.text, source=call.source) if call.source else call.text
+        yield Token(text, self.name)
+        yield SkillAnswer(self.name, "answered", text, tools=(call,), confidence=1.0, timings={"tools": _milliseconds(started)})
+
+    def _candidates(self, question: str, passages: tuple[Passage, ...] | None) -> Sequence[ScoredPassage]:
+        if passages is None:
+            return self._store.search(question, RETRIEVED)
+        return [ScoredPassage(passage, 0.0) for passage in passages]
+
+    def _decline(self, question: str, judged: Sequence[Evidence]) -> str:
+        name = "decline_no_evidence_zh" if is_chinese(question) else "decline_no_evidence"
+        titles = list(dict.fromkeys(item.passage.title for item in judged if item.passage.title))[:2]
+        nearest = prompts.load(f"{name}_nearest").render(titles="; ".join(titles)) if titles else ""
+        return prompts.load(name).render(domain=self.pack.manifest.title, nearest=nearest).strip()
+
+    def _end(self, status: str, text: str, *, confidence: float, reason: str, timings: dict[str, float] | None = None) -> Iterator[SkillEvent]:
+        yield Token(text, self.name)
+        yield SkillAnswer(self.name, status, text, confidence=confidence, reason=reason, timings=timings or {})  # type: ignore[arg-type]
+
+
+def _milliseconds(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 2)

@@ -1,0 +1,280 @@
+"""From a question to a tool call: which calculator is meant, with which arguments, and its result.
+
+    1 pack_tools   plain typed functions of a pack -> LangChain tools with a strict pydantic schema
+    2 match        patterns of ``tools.toml`` find the tool and its arguments in a question, without a model
+    3 complete     a reply ("80 kg") fills in what a match was missing
+    4 call         validate, run, and report the result as a ToolCall
+
+Knows patterns and tools; not sessions, models, or what is done with a result.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast, get_args, get_origin, get_type_hints
+
+from langchain_core.messages import ToolMessage
+from langchain_core.tools import BaseTool, StructuredTool
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from skills.errors import CollegiumError, DataError, ModelError, ToolInputError
+from skills.pack import Argument, ArgumentPattern, Pack, ToolPattern
+from skills.records import ToolCall, ToolMatch
+
+__all__ = ["LONGEST_RESULT", "ToolCaller", "ToolMatch", "pack_tools"]
+
+LONGEST_RESULT = 2000
+"""Characters of a tool's text that are kept."""
+
+_INTENT = re.compile(
+    r"\b(?:calculate|calculation|calculator|compute|work\s+out|figure\s+out|estimate|how\s+much|how\s+many|how\s+long"
+    r"|what(?:'s|\s+is|\s+are|\s+was)\s+(?:my|his|her|our|their|the\s+patient's)|what\s+(?:would|will)\b.*\bbe\b)"
+    r"|多少|多大|多久|多长|计算|(?<![打预])算(?![了法盘是])",
+    re.IGNORECASE,
+)
+_NEW_QUESTION = re.compile(
+    r"[?？]|^\s*(?:what|how|why|when|where|who|which|can|could|should|does|do|is|are|may|tell|explain)\b"
+    r"|什么|怎么|如何|为什么|是否|吗",
+    re.IGNORECASE,
+)
+_BARE_NUMBER = re.compile(
+    r"^[\s$€£¥]*(?:(?:it(?:'s| is)|about|around|大约|约)\s*)*(-?\d[\d,]*(?:\.\d+)?)\s*[.。!]?\s*$", re.I
+)
+_NUMBER = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?|-?\d+(?:\.\d+)?")
+_CHINESE = re.compile(r"[\u3400-\u9fff]")
+_PLAIN = str.maketrans("０１２３４５６７８９％．＄￥－−", "0123456789%.$¥--")
+"""Full-width digits and signs as Chinese keyboards write them."""
+
+
+def pack_tools(pack: Pack) -> list[BaseTool]:
+    """The pack's functions as LangChain tools, in the order of ``TOOLS``.
+
+    The schema refuses unknown arguments. ``metadata`` holds ``source`` (the docstring's ``Source:`` text).
+    Raises DataError when a function lacks a docstring or type hints.
+    """
+    return [_structured(function, f"pack {pack.name!r}") for function in pack.tools()]
+
+
+def _structured(function: Callable[..., tuple[str, dict[str, Any]]], owner: str) -> BaseTool:
+    name = function.__name__
+    documentation = inspect.getdoc(function) or ""
+    if not documentation:
+        raise DataError(f"{owner}: tool {name!r} needs a docstring", subject=function)
+    try:
+        hints = get_type_hints(function, include_extras=True)
+        fields: dict[str, Any] = {
+            key: (hints[key], Field() if parameter.default is inspect.Parameter.empty else parameter.default)
+            for key, parameter in inspect.signature(function).parameters.items()
+        }
+        schema = create_model(name, __config__=ConfigDict(extra="forbid"), __doc__=documentation, **fields)
+    except Exception as error:
+        raise DataError(f"{owner}: tool {name!r}: its parameters need valid type hints: {error!r}") from error
+    return StructuredTool.from_function(
+        func=function,
+        name=name,
+        description=documentation.split("\n\n")[0].replace("\n", " "),
+        args_schema=schema,
+        response_format="content_and_artifact",
+        metadata={"source": _source(documentation)},
+    )
+
+
+def _source(documentation: str) -> str:
+    """The text after ``Source:``, up to an empty line or the next section."""
+    found = re.search(r"^Source:[ \t]*(.*(?:\n(?!\s*\n)(?!\w+:).*)*)", documentation, re.MULTILINE)
+    return " ".join(found.group(1).split()) if found else ""
+
+
+class ToolCaller:
+    """Finds and runs the tool a question asks for.
+
+    A tool is considered where one of its triggers matches and none of its ``unless``. Of those wins the one
+    with all required arguments in the question, then the one with most arguments found, then the first of
+    ``tools.toml``. A tool whose required arguments are all absent is only meant if the question asks for a
+    calculation.
+    """
+
+    def __init__(self, tools: Sequence[BaseTool], patterns: Mapping[str, ToolPattern]) -> None:
+        """Raises DataError where the patterns name an unknown tool or argument, or miss a required one."""
+        self.tools = {tool.name: tool for tool in tools}
+        self.patterns = dict(patterns)
+        for name, pattern in self.patterns.items():
+            if name not in self.tools:
+                raise DataError(f"tools.toml: no tool {name!r}; tools.py has {sorted(self.tools)}")
+            fields = self._fields(name)
+            if unknown := pattern.arguments.keys() - fields:
+                raise DataError(
+                    f"tools.toml: {name!r} has no argument {min(unknown)!r}; it has {sorted(fields)}"
+                )
+            if lacking := set(self.required(name)) - pattern.arguments.keys():
+                raise DataError(f"tools.toml: {name!r} needs patterns for its argument {min(lacking)!r}")
+
+    @classmethod
+    def for_pack(cls, pack: Pack) -> ToolCaller:
+        """The caller of a pack; one without tools if the pack has none or may not run code."""
+        tools = pack_tools(pack)
+        return cls(tools, pack.tool_patterns if tools else {})
+
+    def required(self, name: str) -> tuple[str, ...]:
+        """The arguments of a tool that have no default, in order."""
+        return tuple(key for key, field in self._fields(name).items() if field.is_required())
+
+    def match(self, question: str) -> ToolMatch | None:
+        """The tool a question is for, perhaps with arguments missing; None if it is for none."""
+        text = question.translate(_PLAIN)
+        wants_number = _INTENT.search(text) is not None
+        best: tuple[tuple[bool, int], ToolMatch] | None = None
+        for name, pattern in self.patterns.items():
+            if not _any(pattern.triggers, text) or _any(pattern.unless, text):
+                continue
+            match = self._matched(name, question, self._find(name, text))
+            if len(match.missing) == len(self.required(name)) and not wants_number:
+                continue
+            rank = (not match.missing, len(match.arguments))
+            if best is None or rank > best[0]:
+                best = rank, match
+        return best[1] if best else None
+
+    def complete(
+        self, question: str, reply: str, known: Mapping[str, object] | None = None
+    ) -> ToolMatch | None:
+        """The match of ``question`` with what ``reply`` adds to it; None if the reply is something else.
+
+        ``known``: arguments that earlier replies gave, by name.
+
+        The reply wins over the question, so that a value that was out of range can be put right. A bare
+        number stands for the one argument that is missing. A reply that asks something is a new question.
+        """
+        asked = self.match(question)
+        text = reply.translate(_PLAIN)
+        if asked is None or _NEW_QUESTION.search(text) or self.match(reply) is not None:
+            return None
+        given = {**asked.arguments, **(known or {})}
+        wanted = tuple(key for key in asked.missing if key not in given) or tuple(given)
+        found = self._find(asked.tool, text)
+        if not found.keys() & set(wanted) and len(wanted) == 1 and (bare := _BARE_NUMBER.match(text)):
+            value = self._read(asked.tool, wanted[0], bare.group(1), 1.0)
+            found = {wanted[0]: value} if value is not None else {}
+        if not found.keys() & set(wanted):
+            return None
+        return self._matched(asked.tool, f"{question} {reply}", {**given, **found})
+
+    def call(self, match: ToolMatch) -> ToolCall:
+        """Run the tool.
+
+        Raises ToolInputError for an argument that is missing or that the schema or the formula does not
+        allow; a ModelError naming the tool for any other failure inside it.
+        """
+        if match.tool not in self.tools:
+            raise DataError(f"no tool {match.tool!r}; known: {sorted(self.tools)}", subject=match)
+        if match.missing:
+            raise ToolInputError(match.ask, subject=match)
+        tool = self.tools[match.tool]
+        request = {"type": "tool_call", "id": match.tool, "name": match.tool, "args": dict(match.arguments)}
+        try:
+            message: object = tool.invoke(cast(Any, request))
+        except ValidationError as error:
+            raise ToolInputError(self._range_message(match.tool, error), subject=match) from error
+        except CollegiumError:
+            raise
+        except Exception as error:
+            raise ModelError(f"tool {match.tool!r} failed: {error!r}", subject=match) from error
+        if not isinstance(message, ToolMessage):
+            raise ModelError(f"tool {match.tool!r} gave {type(message).__name__}, not (text, values)")
+        artifact: object = message.artifact
+        values = cast(dict[str, object], artifact) if isinstance(artifact, dict) else {}
+        text = str(message.content)
+        if len(text) > LONGEST_RESULT:
+            text = text[: LONGEST_RESULT - 1] + "…"
+        source = str((tool.metadata or {}).get("source", ""))
+        return ToolCall(match.tool, dict(match.arguments), text, dict(values), source)
+
+    # ------------------------------------------------------------------ arguments
+
+    def _fields(self, name: str) -> Mapping[str, Any]:
+        schema = cast(type[BaseModel], self.tools[name].get_input_schema())
+        return schema.model_fields
+
+    def _matched(self, name: str, question: str, arguments: Mapping[str, object]) -> ToolMatch:
+        missing = tuple(key for key in self.required(name) if key not in arguments)
+        chinese = _CHINESE.search(question) is not None
+        questions = [self._ask(self.patterns[name].arguments[key], chinese) for key in missing]
+        return ToolMatch(name, dict(arguments), missing, ("" if chinese else " ").join(questions))
+
+    @staticmethod
+    def _ask(argument: Argument, chinese: bool) -> str:
+        return argument.ask_zh if chinese and argument.ask_zh else argument.ask
+
+    def _find(self, name: str, text: str) -> dict[str, object]:
+        """Arguments by name; one number of the text serves one argument."""
+        taken: list[tuple[int, int]] = []
+        found: dict[str, object] = {}
+        for key, argument in self.patterns[name].arguments.items():
+            for pattern in argument.patterns:
+                if (value := self._first(name, key, pattern, text, taken)) is not None:
+                    found[key] = value
+                    break
+        return found
+
+    def _first(
+        self, name: str, key: str, pattern: ArgumentPattern, text: str, taken: list[tuple[int, int]]
+    ) -> object | None:
+        for match in re.finditer(pattern.regex, text, re.IGNORECASE):
+            if pattern.value is not None:
+                return self._read(name, key, pattern.value, pattern.scale)
+            start, end = match.span("value") if "value" in match.re.groupindex else match.span()
+            if start < 0 or any(start < other_end and other_start < end for other_start, other_end in taken):
+                continue
+            value = self._read(name, key, text[start:end], pattern.scale)
+            if value is not None:
+                taken.append((start, end))
+                return value
+        return None
+
+    def _read(self, name: str, key: str, text: str, scale: float) -> object | None:
+        """The text as the parameter's type; None where it is not a number and should be one."""
+        kind = self._fields(name)[key].annotation
+        if _is_list(kind):
+            return [float(number.replace(",", "")) * scale for number in _NUMBER.findall(text)] or None
+        if not _is_number(kind):
+            return text.strip()
+        try:
+            number = float(text.replace(",", "").replace(" ", "")) * scale
+        except ValueError:
+            return None
+        return int(number) if number.is_integer() and not _has(kind, float) else number
+
+    def _range_message(self, name: str, error: ValidationError) -> str:
+        """The first problem in words a user can act on."""
+        first = error.errors()[0]
+        key = str(first["loc"][0]) if first["loc"] else name
+        field = self._fields(name).get(key)
+        what = (field.description if field is not None else None) or key.replace("_", " ")
+        given = f"{first['input']:g}" if isinstance(first["input"], float) else repr(first["input"])
+        return f"{what.rstrip('.')}: got {given}. {first['msg']}."
+
+
+def _any(patterns: Sequence[str], text: str) -> bool:
+    return any(re.search(pattern, text, re.IGNORECASE) for pattern in patterns)
+
+
+def _kinds(annotation: Any) -> tuple[Any, ...]:
+    """The alternatives of a union (``float | None``), or the type itself."""
+    origin = get_origin(annotation)
+    if origin is None or origin in (list, tuple, Sequence) or str(origin) == "typing.Literal":
+        return (annotation,)
+    return get_args(annotation)
+
+
+def _has(annotation: Any, kind: type) -> bool:
+    return kind in _kinds(annotation)
+
+
+def _is_number(annotation: Any) -> bool:
+    return _has(annotation, float) or _has(annotation, int)
+
+
+def _is_list(annotation: Any) -> bool:
+    return any((get_origin(kind) or kind) in (list, tuple, Sequence) for kind in _kinds(annotation))

@@ -1,0 +1,343 @@
+"""Agent: asking, streaming, cancelling, composing and what it does with parts that fail."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from agent_fakes import FakeSkill, Gate, answered, broken_member, citation, make_agent, member
+
+from agent.app import LONGEST_QUESTION, Agent
+from agent.composition import College, Domain
+from agent.events import Answered, Failed, Routed
+from agent.graph import TurnOptions
+from skills.errors import CollegiumError, DataError, ModelError, UserError
+from skills.records import Passage, SkillAnswer, SkillEvent, SkillRequest, Token, Verified
+
+
+@pytest.fixture
+def skills() -> dict[str, FakeSkill]:
+    return {name: FakeSkill(name) for name in ("medical", "finance")}
+
+
+@pytest.fixture
+def agent(skills: dict[str, FakeSkill], tmp_path: Path) -> Iterator[Agent]:
+    with make_agent(skills, tmp_path / "sessions.sqlite") as made:
+        yield made
+
+
+def test_one_skill_is_left_untouched(agent: Agent, skills: dict[str, FakeSkill]) -> None:
+    answer = agent.ask("  a medical question ")
+    assert answer.status == "answered"
+    assert answer.text == "medical says a medical question"
+    assert answer.domains == ("medical",)
+    assert answer.confidence == 0.9
+    assert {"route", "generate", "total"} <= answer.timings.keys()
+    assert answer.timings["total"] >= answer.timings["route"]
+    assert skills["finance"].requests == []
+
+
+def test_stream_reports_in_order_and_tokens_are_the_text(agent: Agent) -> None:
+    events = list(agent.stream("a medical question"))
+    assert [event.kind for event in events] == ["routed", "token", "token", "answered"]
+    assert isinstance(events[0], Routed)
+    assert isinstance(events[-1], Answered)
+    tokens = [event.text for event in events if isinstance(event, Token)]
+    assert "".join(tokens) == events[-1].answer.text
+
+
+def test_text_that_a_skill_did_not_stream_is_streamed_at_the_end(tmp_path: Path) -> None:
+    def script(request: SkillRequest) -> list[SkillEvent]:
+        return [
+            Verified("One.", True),
+            Token("One.", "medical"),
+            SkillAnswer("medical", "answered", "One. Two."),
+        ]
+
+    agent = make_agent({"medical": FakeSkill("medical", script)}, tmp_path / "s")
+    events = list(agent.stream("medical"))
+    assert [event.text for event in events if isinstance(event, Token)] == ["One.", " Two."]
+    assert [event.kind for event in events] == ["routed", "verified", "token", "token", "answered"]
+
+
+def test_two_domains_answer_under_their_titles(tmp_path: Path) -> None:
+    skills = {
+        "medical": FakeSkill(
+            "medical", lambda _: answered("medical", "A [1]. B [2].", [citation(1), citation(2, "q")])
+        ),
+        "finance": FakeSkill("finance", lambda _: answered("finance", "C [1].", [citation(1, "r")])),
+    }
+    agent = make_agent(skills, tmp_path / "s")
+    events = list(agent.stream("medical and finance"))
+    last = events[-1]
+    assert isinstance(last, Answered)
+    answer = last.answer
+    assert answer.text == "**Medical**\nA [1]. B [2].\n\n**Finance**\nC [3]."
+    assert [(one.number, one.passage_id) for one in answer.citations] == [(1, "p"), (2, "q"), (3, "r")]
+    assert answer.domains == ("medical", "finance")
+    assert [(one.domain, one.text) for one in answer.segments] == [
+        ("medical", "A [1]. B [2]."),
+        ("finance", "C [3]."),
+    ]
+    assert "".join(event.text for event in events if isinstance(event, Token)) == answer.text
+    assert answer.timings["generate"] == 4.0
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "status", "text"),
+    [
+        (("declined", "no", "no_evidence"), ("answered", "yes", ""), "answered", "yes"),
+        (("clarify", "how much?", "missing_argument"), ("answered", "yes", ""), "answered", "yes"),
+        (
+            ("declined", "no", "no_evidence"),
+            ("clarify", "how much?", "missing_argument"),
+            "clarify",
+            "how much?",
+        ),
+        (("declined", "no", "no_evidence"), ("declined", "nor I", "no_evidence"), "declined", "no"),
+        (("answered", "yes", ""), ("answered", "Call 112.", "red_flag"), "answered", "Call 112."),
+    ],
+)
+def test_of_two_domains_the_better_one_is_shown(
+    tmp_path: Path, first: tuple[str, str, str], second: tuple[str, str, str], status: str, text: str
+) -> None:
+    def script(name: str, given: tuple[str, str, str]) -> FakeSkill:
+        return FakeSkill(name, lambda _: [SkillAnswer(name, given[0], given[1], reason=given[2])])  # type: ignore[arg-type]
+
+    agent = make_agent(
+        {"medical": script("medical", first), "finance": script("finance", second)}, tmp_path / "s"
+    )
+    answer = agent.ask("medical and finance")
+    assert (answer.status, answer.text) == (status, text)
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("Who won the match?", "That is outside the fields I can answer from. I cover: Medical, Finance."),
+        ("谁赢了比赛？", "这个问题不在我能回答的领域之内。我可以回答的领域：Medical、Finance。"),
+    ],
+)
+def test_out_of_scope_is_declined(
+    agent: Agent, skills: dict[str, FakeSkill], question: str, text: str
+) -> None:
+    events = list(agent.stream(question))
+    last = events[-1]
+    assert isinstance(last, Answered)
+    assert (last.answer.status, last.answer.reason, last.answer.domains) == ("declined", "out_of_scope", ())
+    assert last.answer.text == text
+    assert [event.text for event in events if isinstance(event, Token)] == [text]
+    assert not any(skill.requests for skill in skills.values())
+
+
+def test_given_evidence_goes_to_the_likeliest_domain_instead_of_declining(
+    agent: Agent, skills: dict[str, FakeSkill]
+) -> None:
+    agent.ask("Who won?", passages=[{"id": 7, "text": "T", "title": "t", "more": 1}])
+    assert skills["medical"].requests[0].passages == (Passage("7", "T", "t"),)
+
+
+def test_options_reach_the_skill(agent: Agent, skills: dict[str, FakeSkill]) -> None:
+    agent.ask("Who won?", domain="finance", passages=[Passage("a", "b")], configuration="rag")
+    request = skills["finance"].requests[0]
+    assert (request.configuration, request.passages) == ("rag", (Passage("a", "b"),))
+
+
+def test_a_store_is_opened_once(tmp_path: Path) -> None:
+    made: list[Path | None] = []
+    skill = FakeSkill("medical")
+    one = member("medical", skill)
+
+    def build(store: Path | None) -> FakeSkill:
+        made.append(store)
+        return skill
+
+    college = College([type(one)(one.domain, build, one.caller)], lambda: pytest.fail("not to be routed"))
+    agent = Agent(college, sessions=tmp_path / "s")
+    for _ in range(2):
+        agent.ask("x", domain="medical", store=tmp_path / "index")
+        agent.ask("x", domain="medical")
+    assert made == [tmp_path / "index", None]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"text": " \n"}, "question is empty"),
+        ({"text": "x" * (LONGEST_QUESTION + 1)}, "20,001 characters; at most 20,000"),
+        ({"text": "x", "domain": "law"}, "unknown domain 'law'; known: finance, medical"),
+        ({"text": "x", "configuration": "all"}, "unknown configuration 'all'; known: base, lora, rag"),
+        ({"text": "x", "passages": [{"id": "a"}]}, r"passages\[0\]: expected an object with 'id' and 'text'"),
+        ({"text": "x", "passages": [Passage("a", "b"), {"id": "a", "text": "c"}]}, "id 'a' comes twice"),
+        ({"text": "x", "session": ""}, "session name ''"),
+        ({"text": "x", "session": "s", "user": " "}, "user name ' '"),
+    ],
+)
+def test_bad_requests_are_refused_at_once(agent: Agent, arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        agent.ask(**arguments)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=message):
+        agent.stream(**arguments)  # type: ignore[arg-type]
+
+
+def test_a_broken_skill_is_named_and_the_others_work(skills: dict[str, FakeSkill], tmp_path: Path) -> None:
+    broken = broken_member("legal", DataError("no index 'x'; run: collegium index build"))
+    agent = make_agent(skills, tmp_path / "s", extra=[broken])
+    agent.warm_up()
+    assert {domain.name: domain.error for domain in agent.domains} == {
+        "medical": "",
+        "finance": "",
+        "legal": "no index 'x'; run: collegium index build",
+    }
+    with pytest.raises(DataError, match="no index 'x'"):
+        agent.ask("a legal question")
+    assert agent.ask("a medical question").status == "answered"
+    assert list(agent.stream("a legal question"))[-1] == Failed(
+        "no index 'x'; run: collegium index build", "DataError"
+    )
+    assert "Legal" not in agent.ask("something else").text
+
+
+def test_a_broken_pack_is_listed(skills: dict[str, FakeSkill], tmp_path: Path) -> None:
+    college = College(
+        [], lambda: pytest.fail("no router"), broken=[Domain("law", "law", error="no 'pack.toml'")]
+    )
+    agent = Agent(college, sessions=tmp_path / "s")
+    assert [(domain.name, domain.error) for domain in agent.domains] == [("law", "no 'pack.toml'")]
+    with pytest.raises(DataError, match="domain 'law' is broken: no 'pack.toml'"):
+        agent.ask("x", domain="law")
+
+
+def test_warm_up_fails_when_no_skill_works(tmp_path: Path) -> None:
+    missing = ModelError("no base; run: collegium models pull")
+    agent = make_agent(
+        {}, tmp_path / "s", extra=[broken_member("legal", missing), broken_member("law", missing)]
+    )
+    with pytest.raises(ModelError, match="collegium models pull"):
+        agent.warm_up()
+
+
+def test_a_skill_that_ends_without_an_answer_is_an_error(tmp_path: Path) -> None:
+    agent = make_agent({"medical": FakeSkill("medical", lambda _: [Token("a", "medical")])}, tmp_path / "s")
+    with pytest.raises(ModelError, match="skill 'medical' ended without an answer"):
+        agent.ask("medical")
+
+
+def test_an_unexpected_exception_is_not_swallowed(tmp_path: Path) -> None:
+    def script(request: SkillRequest) -> list[SkillEvent]:
+        raise ZeroDivisionError("bug")
+
+    agent = make_agent({"medical": FakeSkill("medical", script)}, tmp_path / "s")
+    with pytest.raises(ZeroDivisionError):
+        agent.ask("medical")
+    with pytest.raises(ZeroDivisionError):
+        list(agent.stream("medical"))
+
+
+def test_closing_the_stream_stops_the_skill_and_leaves_the_session(tmp_path: Path) -> None:
+    gate = Gate()
+    skill = FakeSkill("medical", gate)
+    agent = make_agent({"medical": skill}, tmp_path / "sessions.sqlite")
+    gate.opened.set()
+    agent.ask("medical one", session="s")
+    before = agent.turns("s")
+    gate.opened.clear()
+
+    events = agent.stream("medical two", session="s")
+    assert next(events).kind == "routed"
+    assert next(events).kind == "token"
+    threading.Timer(0.05, gate.opened.set).start()
+    events.close()  # type: ignore[attr-defined]
+    assert skill.closed == 2
+    assert agent.turns("s") == before
+    assert agent.ask("medical three", session="s").status == "answered"
+    assert [turn.text for turn in agent.turns("s") if turn.role == "user"] == ["medical one", "medical three"]
+
+
+def test_an_interrupt_stops_the_turn(tmp_path: Path) -> None:
+    gate = Gate()
+    skill = FakeSkill("medical", gate)
+    agent = make_agent({"medical": skill}, tmp_path / "sessions.sqlite")
+    events = agent.stream("medical", session="new")
+    next(events)
+    with pytest.raises(KeyboardInterrupt):
+        gate.opened.set()
+        events.throw(KeyboardInterrupt)  # type: ignore[attr-defined]
+    assert skill.closed == 1
+    assert agent.sessions() == []
+
+
+def test_astream_gives_the_same_events(agent: Agent) -> None:
+    async def collect() -> list[str]:
+        return [event.kind async for event in agent.astream("a medical question")]
+
+    assert asyncio.run(collect()) == ["routed", "token", "token", "answered"]
+
+
+def test_astream_reports_failures(skills: dict[str, FakeSkill], tmp_path: Path) -> None:
+    agent = make_agent(skills, tmp_path / "s", extra=[broken_member("legal", DataError("gone"))])
+
+    async def last() -> object:
+        return [event async for event in agent.astream("legal")][-1]
+
+    assert asyncio.run(last()) == Failed("gone", "DataError")
+
+
+def test_cancelling_an_astream_task_stops_the_skill(tmp_path: Path) -> None:
+    gate = Gate()
+    skill = FakeSkill("medical", gate)
+    agent = make_agent({"medical": skill}, tmp_path / "sessions.sqlite")
+
+    async def consume() -> None:
+        async for _ in agent.astream("medical", session="s"):
+            pass
+
+    async def cancel() -> None:
+        task = asyncio.create_task(consume())
+        await asyncio.to_thread(gate.reached.wait, 20)
+        task.cancel()
+        gate.opened.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancel())
+    assert skill.closed == 1
+    assert agent.sessions() == []
+
+
+def test_the_graph_can_be_run_by_itself(agent: Agent) -> None:
+    config = {"configurable": {"thread_id": "local/mine"}}
+    result = agent.graph.invoke({"question": "a medical question"}, config)  # type: ignore[arg-type]
+    assert result["answer"].text == "medical says a medical question"
+    assert [message.text for message in result["messages"]] == ["a medical question", result["answer"].text]
+    options = TurnOptions(domain="finance")
+    result = agent.graph.invoke({"question": "x"}, config, context=options)  # type: ignore[arg-type]
+    assert result["answer"].domains == ("finance",)
+    assert len(agent.turns("mine")) == 4
+
+
+def test_errors_of_one_of_two_skills_fail_the_turn(tmp_path: Path) -> None:
+    def fails(request: SkillRequest) -> list[SkillEvent]:
+        raise ModelError("the engine stopped")
+
+    skills = {"medical": FakeSkill("medical"), "finance": FakeSkill("finance", fails)}
+    agent = make_agent(skills, tmp_path / "s")
+    with pytest.raises(CollegiumError, match="the engine stopped"):
+        agent.ask("medical and finance", session="s")
+    assert agent.sessions() == []
+
+
+def test_importing_agent_is_cheap() -> None:
+    code = (
+        "import sys, agent; heavy = ('torch', 'transformers', 'langgraph', 'langchain_core', 'faiss', 'pydantic')\n"
+        "assert not [name for name in heavy if name in sys.modules], sys.modules\n"
+        "from agent import Agent\n"
+        "heavy = ('torch', 'transformers', 'peft', 'sentence_transformers', 'faiss')\n"
+        "assert not [name for name in heavy if name in sys.modules]"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
