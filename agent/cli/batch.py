@@ -14,7 +14,7 @@ from __future__ import annotations
 import errno
 import json
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -53,8 +53,9 @@ def run_batch(
             target.open("r+b" if keep else "wb", buffering=0) as stream,
             _progress(label, total, done) as advance,
         ):
-            stream.truncate(keep)
-            stream.seek(keep)
+            if keep:
+                stream.truncate(keep)
+                stream.seek(keep)
             for position, (line, row) in enumerate(numbered_jsonl(source)):
                 if position < done:
                     continue
@@ -123,7 +124,8 @@ def _append(stream: FileIO, target: Path, row: Row, position: int) -> None:
         while rest:
             rest = rest[stream.write(rest) :]
     except OSError as error:
-        stream.truncate(start)
+        with suppress(OSError):  # a device cannot be cut
+            stream.truncate(start)
         why = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error.strerror)
         raise DataError(
             f"{str(target)!r}: {why}; {position} finished rows are kept, continue with --resume",

@@ -6,11 +6,13 @@ Reads the packs' files only; no model, no index and no pack's code is loaded.
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from skills.pack import Pack, discover
+if TYPE_CHECKING:
+    from skills.pack import Pack
 
 
 def command(
@@ -18,6 +20,7 @@ def command(
 ) -> None:
     """List the domains: installed packs and those of COLLEGIUM_DOMAINS."""
     from agent.settings import make_settings
+    from skills.pack import discover
 
     settings = make_settings()
     packs, broken = discover(settings.domains, settings.trusted_domains)
@@ -49,7 +52,7 @@ def command(
                 str(row["passages"]),
             ]
             table.add_row(*cells, str(row["tools"]), adapter, row["origin"])
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 200)
     console.print(table)
     for one in broken:
         console.print(Text.assemble((f"{one.name}: ", "bold red"), one.error), soft_wrap=True)

@@ -18,7 +18,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import ask, chat, doctor, domains, serve, sessions
+from agent.cli import ask, bench, chat, data, doctor, domains, index, retrieve, score, serve, sessions, train
 from prompts import PromptError
 from skills.errors import CollegiumError, UserError
 
@@ -55,6 +55,12 @@ app.command("serve")(serve.command)
 app.command("domains")(domains.command)
 app.command("doctor")(doctor.command)
 app.add_typer(sessions.app, name="sessions")
+app.add_typer(index.app, name="index")
+app.command("retrieve")(retrieve.command)
+app.add_typer(train.app, name="train")
+app.add_typer(data.app, name="data")
+app.command("score")(score.command)
+app.command("bench")(bench.command)
 
 
 def main() -> None:

@@ -118,11 +118,11 @@ def equal_principal_loan(
 
 @_checked
 def compound_interest(
-    principal: Annotated[
-        float, Field(description="Amount invested today", ge=0, le=1e12, allow_inf_nan=False)
-    ],
     annual_rate: Annotated[float, _rate("Nominal annual rate")],
     years: Annotated[float, _span("Time")],
+    principal: Annotated[
+        float, Field(description="Amount invested today", ge=0, le=1e12, allow_inf_nan=False)
+    ] = 0,
     periods_per_year: Annotated[float, Field(description="Compounding periods a year", ge=1, le=365)] = 1,
     monthly_deposit: Annotated[
         float, Field(description="Deposit at the end of each month", ge=0, le=1e9)
@@ -131,10 +131,14 @@ def compound_interest(
     """Future value of savings with compound interest and optional monthly deposits.
 
     Example:
-        compound_interest(1000, 6, 10): 1,790.85.
+        compound_interest(6, 10, 1000): 1,790.85.
+
+    Raises ToolInputError where nothing is invested.
 
     Source: future value formula, P(1 + r/n)^(nt), plus the future value of an ordinary annuity.
     """
+    if not principal and not monthly_deposit:
+        raise ToolInputError("How much is invested at the start, or each month?")
     growth = (1 + annual_rate / 100 / periods_per_year) ** (periods_per_year * years)
     value, paid = principal * growth, principal
     if monthly_deposit:
@@ -417,8 +421,8 @@ def wacc(
 def capm(
     risk_free: Annotated[float, _rate("Risk-free rate")],
     beta: Annotated[float, Field(description="Beta of the asset", ge=-5, le=10, allow_inf_nan=False)],
-    market_return: Annotated[float, _rate("Expected market return")] | None = None,
-    market_premium: Annotated[float, _rate("Market risk premium")] | None = None,
+    market_return: Annotated[float | None, _rate("Expected market return")] = None,
+    market_premium: Annotated[float | None, _rate("Market risk premium")] = None,
 ) -> Result:
     """Required return of an asset by the capital asset pricing model.
 

@@ -267,8 +267,8 @@ def paracetamol_child_dose(
     """Weight-based range of one paracetamol (acetaminophen) dose for a child, with its caps.
 
     Example: 14 kg -> 10 to 15 mg/kg = 140 to 210 mg a dose; at most 60 mg/kg = 840 mg in 24 hours.
-    Source: WHO Model Formulary for Children 2010 (15 mg/kg and at most 1 g a dose, every four to six hours, at
-    most four doses or 60 mg/kg in 24 hours); American Academy of Pediatrics (10 to 15 mg/kg a dose).
+    Source: WHO Model Formulary for Children 2010 (15 mg/kg and at most 1 g a dose, every four to six hours,
+    at most four doses or 60 mg/kg in 24 hours); American Academy of Pediatrics (10 to 15 mg/kg a dose).
     """
     if age_months is not None and age_months < 3:
         raise ToolInputError(
@@ -277,9 +277,9 @@ def paracetamol_child_dose(
     low, high = min(int(10 * weight_kg), 1000), min(int(15 * weight_kg), 1000)
     daily = min(int(60 * weight_kg), 4000)
     text = (
-        f"For {_number(weight_kg, 1)} kg one dose of paracetamol is {low} to {high} mg (10 to 15 mg/kg, rounded "
-        f"down), at least 4 hours apart, at most 4 doses and {daily} mg in 24 hours; follow the product's "
-        "label, and ask a clinician for a baby under 3 months or with liver disease."
+        f"For {_number(weight_kg, 1)} kg one dose of paracetamol is {low} to {high} mg (10 to 15 mg/kg, "
+        f"rounded down), at least 4 hours apart, at most 4 doses and {daily} mg in 24 hours; follow the "
+        "product's label, and ask a clinician for a baby under 3 months or with liver disease."
     )
     return text, {"dose_low_mg": low, "dose_high_mg": high, "daily_max_mg": daily}
 

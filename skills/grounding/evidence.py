@@ -44,6 +44,13 @@ class Decision(BaseModel):
     """Where question or passage is Chinese the encoder is not asked: its weight is 0."""
 
 
+UNFITTED = Decision(
+    english={"bias": 0.0, "logit": 1.0, "coverage": 0.0, "similarity": 0.0, "missing_names": 0.0},
+    chinese={"bias": -12.0, "logit": 0.0, "coverage": 6.0, "similarity": 12.0, "missing_names": -2.0},
+)
+"""What holds until `train decision` has run: the encoder's own sigmoid; for Chinese, words and vectors."""
+
+
 @dataclass(frozen=True, slots=True)
 class Signs:
     """What speaks for a passage as an answer to a question."""
@@ -99,6 +106,15 @@ class EvidenceModel:
             for index, item in enumerate(candidates)
         ]
 
+    def weights(self, chinese: bool) -> dict[str, float]:
+        """Weights of the logistic model for a language."""
+        return dict(self._decision.chinese if chinese else self._decision.english)
+
+    def with_weights(self, english: dict[str, float], chinese: dict[str, float]) -> EvidenceModel:
+        """The same encoder with another decision."""
+        head = {"weight": self._weight, "bias": np.array([self._bias])}
+        return EvidenceModel(self._encoder, head, Decision(english=english, chinese=chinese), self._max_tokens)
+
     def probability(self, signs: Signs) -> float:
         """Probability that the passage answers the question."""
         weights = self._decision.chinese if signs.chinese else self._decision.english
@@ -139,7 +155,8 @@ def load_evidence(folder: Path | None = None, *, threads: int = 2) -> EvidenceMo
         raise ModelError(f"evidence encoder {str(folder)!r} was trained from another {described['encoder']!r} than the one in {str(base)!r}")
     try:
         head = load_file(folder / "head.safetensors")
-        decision = Decision.model_validate(read_json(folder / "decision.json"))
+        fitted = folder / "decision.json"
+        decision = Decision.model_validate(read_json(fitted)) if fitted.is_file() else UNFITTED
     except (OSError, ValueError) as error:
         raise ModelError(f"evidence encoder {str(folder)!r}: {error}", subject=folder) from error
     encoder = load_encoder(base, folder, "int8", threads=threads)

@@ -15,7 +15,6 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -83,7 +82,7 @@ def negative_log_likelihood(probabilities: Array, targets: Indices) -> float:
 def fit_temperature(logits: Array, targets: Indices) -> float:
     """The divisor of the logits with the least negative log-likelihood, 0.2 to 20, to 0.1 %.
 
-    Guo et al. 2017, "On Calibration of Modern Neural Networks". Golden-section search: the loss has one minimum.
+    Guo et al. 2017, "On Calibration of Modern Neural Networks". Golden-section search: there is one minimum.
     """
     low, high = math.log(0.2), math.log(20.0)
     ratio = (math.sqrt(5.0) - 1.0) / 2.0
@@ -106,7 +105,7 @@ def fit_temperature(logits: Array, targets: Indices) -> float:
 
 
 def expected_calibration_error(probabilities: Array, targets: Indices, bins: int = 15) -> float:
-    """Mean gap between confidence and accuracy over equal-width bins of the top probability, weighted by size."""
+    """Mean gap between confidence and accuracy over equal-width bins of the top probability."""
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == targets
     place = np.minimum(bins - 1, (confidence * bins).astype(np.int64))
@@ -153,7 +152,7 @@ class LinearHead:
         return softmax(self.logits(texts, vectors) / np.float32(self.temperature))
 
     def reasons(self, text: str, label: str) -> list[tuple[str, float]]:
-        """The text's words (Chinese: characters and pairs) that speak for a label, in logits, strongest first.
+        """The text's words (Chinese: 2 or 3 characters) that speak for a label, in logits, best first.
 
         The part of the embedding is not in it.
         """
@@ -162,7 +161,9 @@ class LinearHead:
         margin = self.ngram_weights[:, column] - self.ngram_weights[:, others].mean(axis=1)
         places, values = self._row(text)
         share = dict(zip(places.tolist(), (values * margin[places]).tolist(), strict=True))
-        shown = {ngram[1:] for ngram in ngrams(text) if ngram[0] == "w" or (ngram[0] == "h" and len(ngram) > 2)}
+        shown = {
+            ngram[1:] for ngram in ngrams(text) if ngram[0] == "w" or (ngram[0] == "h" and len(ngram) > 2)
+        }
         kinds = {word: "h" if _IS_HAN.match(word) else "w" for word in shown}
         found = [(word, share[bucket(kinds[word] + word, len(self.idf))]) for word in sorted(shown)]
         return sorted(found, key=lambda item: -item[1])
@@ -181,12 +182,14 @@ class LinearHead:
     def from_arrays(
         cls, arrays: Mapping[str, NDArray[Any]], prefix: str, labels: Sequence[str], temperature: float
     ) -> LinearHead:
-        """The reverse of :meth:`to_arrays`. Raises DataError when parts are missing or do not fit together."""
+        """The reverse of :meth:`to_arrays`. Raises DataError when parts are missing or do not fit."""
         names = ("idf", "ngram_weights", "vector_weights", "bias")
         missing = [f"{prefix}.{name}" for name in names if f"{prefix}.{name}" not in arrays]
         if missing:
             raise DataError(f"linear head: no tensor {missing[0]!r}; expected {', '.join(map(repr, names))}")
-        idf, ngram, vector, bias = (np.asarray(arrays[f"{prefix}.{name}"], dtype=np.float32) for name in names)
+        idf, ngram, vector, bias = (
+            np.asarray(arrays[f"{prefix}.{name}"], dtype=np.float32) for name in names
+        )
         width = len(labels)
         if ngram.shape != (len(idf), width) or vector.shape[1:] != (width,) or bias.shape != (width,):
             raise DataError(
@@ -209,9 +212,9 @@ def fit_head(
 ) -> LinearHead:
     """Fit by L2-regularised multinomial logistic regression; deterministic.
 
-    ``vectors`` (n, dimension) are standardised for the fit and multiplied by ``vector_scale``, which says how much
-    they count beside the n-grams (rows of length 1); both are folded into the weights. ``strength`` is the inverse
-    of the penalty (scikit-learn's C), ``weights`` (n,) weigh the rows. Every label needs a row.
+    ``vectors`` (n, dimension) are standardised for the fit and multiplied by ``vector_scale``, which says how
+    much they count beside the n-grams (rows of length 1); both are folded into the weights. ``strength`` is
+    the inverse of the penalty (scikit-learn's C), ``weights`` (n,) weigh the rows. Every label needs a row.
     """
     from scipy import sparse
     from sklearn.linear_model import LogisticRegression
@@ -243,7 +246,10 @@ def fit_head(
     coefficients = cast(NDArray[np.float64], model.coef_)
     intercept = cast(NDArray[np.float64], model.intercept_)
     if len(labels) == 2:  # scikit-learn gives one row for two classes
-        coefficients, intercept = np.vstack([-coefficients, coefficients]) / 2, np.stack([-intercept[0], intercept[0]]) / 2
+        coefficients, intercept = (
+            np.vstack([-coefficients, coefficients]) / 2,
+            np.stack([-intercept[0], intercept[0]]) / 2,
+        )
     ngram_weights = np.zeros((buckets, len(labels)), dtype=np.float32)
     ngram_weights[used] = coefficients[:, : len(used)].T
     vector_weights = (coefficients[:, len(used) :] / spread * vector_scale).T.astype(np.float32)

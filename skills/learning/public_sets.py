@@ -10,14 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from skills.files import read_jsonl
 from skills.learning.grounded import Row, from_lead, from_short_answer, from_tables
 from skills.records import Passage
 from skills.retrieval.text import sentences
 
-Split = Literal["train", "dev"]
+DOMAINS = ("medical", "finance", "legal")
+SPLITS = ("train", "dev")
 
 _NLI = re.compile(r"Clause: (?P<clause>.*)\nHypothesis: (?P<hypothesis>.*)", re.DOTALL)
 
@@ -28,17 +29,17 @@ def passages_of(folder: Path, name: str) -> dict[str, Passage]:
     return {row["id"]: Passage(row["id"], row["text"], row.get("title", ""), row.get("source", "")) for row in rows}
 
 
-def answer_rows(folder: Path, domain: str, split: Split) -> Iterator[Row]:
+def answer_rows(folder: Path, domain: str, split: str) -> Iterator[Row]:
     """Rows for `train answer` of a shipped domain."""
     return {"medical": _medical, "finance": _finance, "legal": _legal}[domain](folder, split)
 
 
-def _medical(folder: Path, split: Split) -> Iterator[Row]:
+def _medical(folder: Path, split: str) -> Iterator[Row]:
     for row in read_jsonl(folder / f"medical/medquad_qa.{split}.jsonl"):
         yield from_lead(row["question"], Passage(row["id"], _first_chunk(row["answer"])))
 
 
-def _finance(folder: Path, split: Split) -> Iterator[Row]:
+def _finance(folder: Path, split: str) -> Iterator[Row]:
     passages = passages_of(folder, "finance/tatqa_retrieval")
     contexts: set[str] = set()
     for row in read_jsonl(folder / f"finance/tatqa_retrieval.{split}.jsonl"):
@@ -52,7 +53,7 @@ def _finance(folder: Path, split: Split) -> Iterator[Row]:
         yield from from_tables(grids, per_table=4, seed=7)
 
 
-def _legal(folder: Path, split: Split) -> Iterator[Row]:
+def _legal(folder: Path, split: str) -> Iterator[Row]:
     for name in ("legal/cuad_retrieval", "legal/contractnli_retrieval"):
         passages = passages_of(folder, name)
         for row in read_jsonl(folder / f"{name}.{split}.jsonl"):
@@ -82,7 +83,7 @@ def _first_chunk(text: str, limit: int = 600) -> str:
     return text[:end]
 
 
-def evidence_rows(folder: Path, split: Split) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def evidence_rows(folder: Path, split: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """(set, rows {question, gold}) for `train evidence`, by set; passages come from ``passages_of``."""
     for name in ("medical/medquad_retrieval", "medical/pubmedqa_retrieval", "finance/tatqa_retrieval", "legal/cuad_retrieval", "legal/contractnli_retrieval"):
         path = folder / f"{name}.{split}.jsonl"

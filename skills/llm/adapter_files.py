@@ -2,7 +2,7 @@
 
     adapter_config.json          PEFT's settings: rank, alpha, target modules
     adapter_model.safetensors    tensors ``base_model.model.<module>.lora_A|B.weight``
-    collegium.json               {"base_sha256": ..., ...} written by training; absent in adapters from elsewhere
+    collegium.json               {"base_sha256": ..., ...} from training; adapters from elsewhere have none
 
 Reads and checks; knows no engine and does not import torch.
 """
@@ -112,7 +112,7 @@ def read_adapter(name: str, folder: Path, base_hash: str) -> AdapterFiles:
         if recorded and recorded != base_hash:
             raise ModelError(
                 f"adapter {name!r} was trained on base {recorded[:12]}..., but this engine runs base "
-                f"{base_hash[:12]}...; retrain it (collegium train answer) or choose its base with COLLEGIUM_BASE",
+                f"{base_hash[:12]}...; retrain it (collegium train answer) or set COLLEGIUM_BASE to its base",
                 subject=folder,
             )
     digest = sha256_text(sha256_file(folder / "adapter_config.json"), sha256_file(weights))

@@ -35,8 +35,8 @@ _IGNORED = {"ls_structured_output_format", "model", "strict", "stream"}
 class CollegiumChatModel(BaseChatModel):
     """A chat model on an ``Engine``.
 
-    The fields are defaults; a call or ``bind`` may give any of adapter, max_tokens, temperature, stop, seed and
-    json_schema. Raises ModelError for what the engine cannot do, UserError for an argument it does not know.
+    The fields are defaults; a call or ``bind`` may give any of adapter, max_tokens, temperature, stop, seed
+    and json_schema. Raises ModelError for what the engine cannot do, UserError for an unknown argument.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True, populate_by_name=True)
@@ -92,8 +92,8 @@ class CollegiumChatModel(BaseChatModel):
         )
         if options:
             raise UserError(
-                f"the chat model does not know {sorted(options)}; known: adapter, json_schema, max_tokens, seed, "
-                "stop, temperature, tools, tool_choice",
+                f"the chat model does not know {sorted(options)}; known: adapter, json_schema, max_tokens, "
+                "seed, stop, temperature, tools, tool_choice",
                 subject=options,
             )
         return request, bool(tools)
@@ -102,7 +102,7 @@ class CollegiumChatModel(BaseChatModel):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002 (LangChain's signature)
         **kwargs: Any,
     ) -> ChatResult:
         request, has_tools = self._request(messages, stop, kwargs)
@@ -128,7 +128,7 @@ class CollegiumChatModel(BaseChatModel):
             yield ChatGenerationChunk(message=AIMessageChunk(**whole.model_dump(exclude={"type"})))
             return
         for piece in self.engine.stream(request):
-            message = AIMessageChunk(piece.text)
+            message = AIMessageChunk(content=piece.text)
             if piece.finish_reason:
                 message.usage_metadata = _usage(piece.prompt_tokens, piece.completion_tokens)
                 message.response_metadata = {
@@ -165,16 +165,20 @@ class CollegiumChatModel(BaseChatModel):
         schema: dict[str, Any] | type,
         *,
         include_raw: bool = False,
-        method: Literal["json_schema", "function_calling", "json_mode"] = "json_schema",
-        strict: bool | None = None,
+        method: Literal["json_schema", "function_calling", "json_mode"] = "json_schema",  # noqa: ARG002
+        strict: bool | None = None,  # noqa: ARG002
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, dict[str, Any] | BaseModel]:
-        """The model held to a JSON schema, and its output parsed. All methods do the same: constrained decoding."""
+        """The model held to a JSON schema, and its output parsed.
+
+        All methods, strict or not, do the same: constrained decoding.
+        """
         if kwargs:
             raise UserError(f"with_structured_output does not know {sorted(kwargs)}", subject=kwargs)
         model = self.bind(json_schema=convert_to_json_schema(schema))
-        typed = isinstance(schema, type) and issubclass(schema, BaseModel)
-        parser = PydanticOutputParser(pydantic_object=schema) if typed else JsonOutputParser()
+        parser: Runnable[Any, Any] = JsonOutputParser()
+        if isinstance(schema, type) and issubclass(schema, BaseModel):
+            parser = PydanticOutputParser(pydantic_object=schema)
         if not include_raw:
             return model | parser
         parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
@@ -183,12 +187,12 @@ class CollegiumChatModel(BaseChatModel):
 
 
 def _turn(message: BaseMessage) -> ChatTurn:
-    """A LangChain message as a turn; a tool's result is told by the user, for no small base knows such a role."""
+    """A LangChain message as a turn. A tool's result comes from the user: small bases know no such role."""
     text = str(message.text)
     if isinstance(message, ToolMessage):
         return ChatTurn("user", f"{message.name or 'tool'}: {text}")
     if isinstance(message, AIMessage) and message.tool_calls:
-        return ChatTurn("assistant", json.dumps([_plain(call) for call in message.tool_calls][0]))
+        return ChatTurn("assistant", json.dumps(_plain(message.tool_calls[0])))
     roles: dict[str, Role] = {"system": "system", "human": "user", "ai": "assistant"}
     if message.type not in roles:
         raise UserError(f"a message of type {message.type!r} cannot be sent to the model", subject=message)

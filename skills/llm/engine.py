@@ -87,7 +87,8 @@ class Engine(Protocol):
         """Generate. Pieces joined are the text; closing the iterator ends the computation soon.
 
         The same request gives the same pieces whatever ran before it. Raises ModelError, before the
-        first piece, for an adapter it does not have or a prompt that leaves no room for ``max_tokens``.
+        first piece, for an adapter it does not have, a prompt that fills the context (an answer that
+        would not fit ends early with "length"), or a schema when it cannot hold to one.
         """
         ...
 

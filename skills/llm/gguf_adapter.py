@@ -59,8 +59,8 @@ def convert(adapter: AdapterFiles, base: GgufHeader) -> dict[str, Array]:
         expected = (high.shape[0], low.shape[1])  # (out, in)
         if name is None or base.tensors.get(name) != expected:
             raise ModelError(
-                f"adapter {str(adapter.folder)!r}: {module!r} of shape {expected} does not fit the base, which has "
-                f"{base.tensors.get(name or '', 'no such tensor')}; it was trained on another base model",
+                f"adapter {str(adapter.folder)!r}: {module!r} of shape {expected} does not fit the base, "
+                f"which has {base.tensors.get(name or '', 'no such tensor')}; it is for another base model",
                 subject=adapter.folder,
             )
         rank = low.shape[0]

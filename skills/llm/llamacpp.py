@@ -1,16 +1,16 @@
 """llama.cpp in this process, through xllamacpp: the engine for CPUs.
 
 A LoRA adapter is chosen per request on one quantised base. Nothing computed for one request is reused for
-another (no prompt cache): a request gives the same text whatever ran before it, and no adapter is ever served from
-what another one computed. llama.cpp's server code insists on a listener; it gets a socket in a private folder
-and a random key, and only ``prompt_tokens`` uses it.
+another (no prompt cache): a request gives the same text whatever ran before it, and no adapter is ever served
+from what another one computed. llama.cpp's server code insists on a listener; it gets a socket in a private
+folder and a random key, and only ``prompt_tokens`` uses it.
 """
 
 from __future__ import annotations
 
 import http.client
+import importlib
 import json
-import os
 import secrets
 import shutil
 import socket
@@ -25,6 +25,7 @@ from skills import weights
 from skills.errors import ModelError
 from skills.llm.adapter_files import read_adapter
 from skills.llm.background import Emit, iterate
+from skills.llm.cores import default_threads
 from skills.llm.engine import GenerationRequest, Piece
 from skills.llm.gguf_adapter import export
 
@@ -48,7 +49,7 @@ class LlamaCppEngine:
         threads: int | None = None,
         slots: int = 1,
     ) -> None:
-        """``context``: tokens of prompt and answer together. ``threads``: default one per physical core.
+        """``context``: tokens of prompt and answer together. ``threads``: default one per free core.
 
         ``slots``: requests computed at once, each with its own context; with more than one, the last digits
         of the arithmetic, and so now and then a word, depend on what runs beside a request.
@@ -63,7 +64,7 @@ class LlamaCppEngine:
         self._path = path
         self._base_hash = weights.base_hash(str(path))
         self._context, self._slots = context, slots
-        self._threads = threads or physical_cores()
+        self._threads = threads or default_threads()
         self._lock = threading.Lock()  # over the three fields below
         self._files: dict[str, Path] = {}
         self._loaded: _Loaded | None = None
@@ -124,7 +125,8 @@ class LlamaCppEngine:
         _raise_error(reply, request)
         result: dict[str, float] = {}
         for entry in reply["choices"][0]["logprobs"]["content"][0]["top_logprobs"]:
-            result.setdefault(entry["token"], entry["logprob"])
+            text = bytes(entry["bytes"]).decode(errors="replace")  # a token may be a part of a character
+            result.setdefault(text, entry["logprob"])
         return result
 
     def prompt_tokens(self, request: GenerationRequest) -> list[int]:
@@ -183,7 +185,7 @@ class _Loaded:
     """One llama.cpp server with its adapters. Memory is given back when the last request lets go of it."""
 
     def __init__(self, base: Path, files: Mapping[str, Path], context: int, threads: int, slots: int) -> None:
-        import xllamacpp
+        xllamacpp = cast(Any, importlib.import_module("xllamacpp"))  # an extension module without types
 
         self.adapters: Sequence[str] = tuple(files)
         self._key = secrets.token_urlsafe(24)
@@ -248,20 +250,8 @@ def _raise_error(reply: Mapping[str, Any], request: GenerationRequest | None) ->
         return
     if error.get("type") == "exceed_context_size_error":
         raise ModelError(
-            f"the prompt has {error['n_prompt_tokens']} tokens, but the context holds {error['n_ctx']}: give fewer or "
-            "shorter passages, or raise COLLEGIUM_CONTEXT",
+            f"the prompt has {error['n_prompt_tokens']} tokens, but the context holds {error['n_ctx']}: "
+            "give fewer or shorter passages, or raise COLLEGIUM_CONTEXT",
             subject=request,
         )
     raise ModelError(f"llama.cpp: {error.get('message', error)}", subject=request)
-
-
-def physical_cores() -> int:
-    """Physical cores this process may run on; two threads on one core slow llama.cpp down."""
-    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    cores: set[str] = set()
-    for cpu in allowed:
-        try:
-            cores.add(Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text())
-        except OSError:
-            cores.add(str(cpu))
-    return max(1, len(cores))

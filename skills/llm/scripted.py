@@ -41,7 +41,7 @@ class ScriptedEngine:
     def base_hash(self) -> str:
         return hashlib.sha256(b"scripted").hexdigest()
 
-    def add_adapter(self, name: str, folder: Path) -> None:
+    def add_adapter(self, name: str, folder: Path) -> None:  # noqa: ARG002
         """Note the name; the folder is not read."""
         self._adapters.add(name)
 
@@ -62,7 +62,7 @@ class ScriptedEngine:
             yield Piece(token)
         yield Piece("", finish, prompt_tokens, len(tokens))
 
-    def next_token_logprobs(self, request: GenerationRequest, count: int) -> dict[str, float]:
+    def next_token_logprobs(self, request: GenerationRequest, count: int) -> dict[str, float]:  # noqa: ARG002
         """The first word of the step, with certainty."""
         first = re.match(r"\s*\S+", self._next(request))
         return {first[0] if first else "": 0.0}

@@ -1,7 +1,7 @@
-"""transformers + PEFT: the engine for GPUs, for bases that are Hugging Face folders, and the reference for parity.
+"""transformers + PEFT: the engine for GPUs and for bases that are Hugging Face folders.
 
 One thread owns the model and works requests off one after another: PEFT switches adapters on the model as
-a whole. Every request starts from an empty cache. Importing this module imports no torch; making an engine does.
+a whole. Every request starts from an empty cache. Importing this module imports no torch; an engine does.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _END_TOKENS = (
     "<end_of_turn>",
     "<|end|>",
 )
-"""Tokens that end an answer in some family of models, where the vocabulary has them; llama.cpp does the same."""
+"""Tokens that end an answer in some family of models, if the vocabulary has them; as in llama.cpp."""
 _TOP_P = 0.95
 
 Result = TypeVar("Result")
@@ -52,7 +52,7 @@ class TorchEngine:
         device: str = "auto",
         dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
     ) -> None:
-        """``device``: "auto" is a GPU if there is one. ``dtype``: "auto" is bfloat16 on a GPU, float32 on a CPU.
+        """``device``: "auto" is a GPU if there is one. ``dtype``: "auto" is bfloat16 there, float32 on CPUs.
 
         ``context``: tokens of prompt and answer together, at most what the base was trained for.
         """
@@ -139,9 +139,8 @@ class TorchEngine:
         if dtype == "auto":
             dtype = "bfloat16" if device.startswith("cuda") else "float32"
         try:
-            self._model = AutoModelForCausalLM.from_pretrained(self._folder, dtype=getattr(torch, dtype)).to(
-                device
-            )
+            model: Any = AutoModelForCausalLM.from_pretrained(self._folder, dtype=getattr(torch, dtype))
+            self._model = model.to(device)
             self._tokenizer = AutoTokenizer.from_pretrained(self._folder)
         except Exception as error:  # the loaders raise errors of many kinds; each means "not a usable model"
             raise ModelError(
@@ -170,8 +169,8 @@ class TorchEngine:
             shape = tuple(found.weight.shape) if found is not None and hasattr(found, "weight") else None
             if shape != (high.shape[0], low.shape[1]):
                 raise ModelError(
-                    f"adapter {str(files.folder)!r}: {module!r} of shape {(high.shape[0], low.shape[1])} does not fit "
-                    f"the base, which has {shape or 'no such layer'}; it was trained on another base model",
+                    f"adapter {str(files.folder)!r}: {module!r} of shape {(high.shape[0], low.shape[1])} "
+                    f"does not fit the base, which has {shape or 'no such layer'}; it is for another base",
                     subject=files.folder,
                 )
         inner = f"adapter{self._loaded_adapters}"
@@ -201,20 +200,24 @@ class TorchEngine:
         ids = self.prompt_tokens(request)
         if len(ids) >= self._context:
             raise ModelError(
-                f"the prompt has {len(ids)} tokens, but the context holds {self._context}: give fewer or shorter "
-                "passages, or raise COLLEGIUM_CONTEXT",
+                f"the prompt has {len(ids)} tokens, but the context holds {self._context}: "
+                "give fewer or shorter passages, or raise COLLEGIUM_CONTEXT",
                 subject=request,
             )
         return ids
 
     def _generate(self, request: GenerationRequest, emit: Emit) -> None:
-        """1 prefill, 2 pick a token, 3 show its text, 4 one step with it; until an end, a stop or the limit."""
+        """1 read the prompt, 2 pick a token, 3 show its text, 4 read it; until an end or the limit."""
         import torch
         from transformers import DynamicCache
 
         ids = self._prompt(request)
         room = min(request.max_tokens, self._context - len(ids))
         text = TextStream(self._decode, request.stop)
+        if request.json_schema is not None:
+            raise ModelError(
+                "the torch engine cannot hold its output to a JSON schema; use llamacpp for that"
+            )
         random = torch.Generator(self._device).manual_seed(request.seed)
         cache = DynamicCache(config=self._model.config)
         feed = ids

@@ -2,13 +2,15 @@
 
 Scores are those of Lucene's BM25 (Robertson & Zaragoza 2009; Lù 2024 for the precomputation):
 ``idf * tf / (tf + k1 * (1 - b + b * length / mean length))``, ``idf = ln(1 + (n - df + .5) / (df + .5))``.
-The file's bytes depend only on the texts. Knows terms and rows, nothing of passages or vectors.
+A term is kept as a 64-bit hash, so that a large index is a few arrays and loads at once. The bytes depend on
+the texts alone. Knows terms and rows, nothing of passages or vectors.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,15 @@ from numpy.typing import NDArray
 from skills.errors import DataError
 
 Array = NDArray[np.float32]
+_PARTS = ("keys", "starts", "rows", "scores")
+
+
+def _key(term: str) -> int:
+    return int.from_bytes(blake2b(term.encode(errors="surrogatepass"), digest_size=8).digest(), "little")
+
+
+def _keys(terms: Iterable[str]) -> NDArray[np.uint64]:
+    return np.fromiter(map(_key, terms), dtype=np.uint64)
 
 
 class LexicalField:
@@ -25,74 +36,84 @@ class LexicalField:
 
     def __init__(
         self,
-        vocabulary: Mapping[str, int],
+        keys: NDArray[np.uint64],
         starts: NDArray[np.int64],
         rows: NDArray[np.int32],
         scores: Array,
         size: int,
     ) -> None:
-        self.vocabulary = vocabulary
-        """Term -> column."""
         self.size = size
         """Number of rows."""
+        self._keys = keys  # (terms,) ascending
         self._starts = starts  # (terms + 1,)
         self._rows = rows  # (postings,)
         self._scores = scores  # (postings,)
 
     @classmethod
     def build(cls, documents: Sequence[Sequence[str]], *, k1: float = 1.2, b: float = 0.75) -> LexicalField:
-        """Index the terms of each row by BM25."""
+        """Index the terms of each row."""
         counts = [Counter(terms) for terms in documents]
-        vocabulary = {term: column for column, term in enumerate(sorted(set().union(*counts)))}
         size = len(documents)
         lengths = np.array([len(terms) for terms in documents], dtype=np.float64)
-        norm = k1 * (1 - b + b * lengths / max(lengths.mean() if size else 0.0, 1e-9))
-        rows = np.fromiter((row for row, count in enumerate(counts) for _ in count), dtype=np.int32)
-        columns = np.fromiter((vocabulary[term] for count in counts for term in count), dtype=np.int64)
-        frequency = np.fromiter((value for count in counts for value in count.values()), dtype=np.float64)
-        document_frequency = np.bincount(columns, minlength=len(vocabulary))
-        idf = np.log1p((size - document_frequency + 0.5) / (document_frequency + 0.5))
+        norm = k1 * (1 - b + b * lengths / max(float(lengths.mean()), 1e-9))  # (rows,)
+        # One posting for each term of each row, then sorted by term.
+        rows = np.repeat(np.arange(size, dtype=np.int32), [len(count) for count in counts])
+        posted = _keys(term for count in counts for term in count)
+        tally = (number for count in counts for number in count.values())
+        frequency = np.fromiter(tally, dtype=np.float64)
+        keys, columns, holders = np.unique(posted, return_inverse=True, return_counts=True)
+        idf = np.log1p((size - holders + 0.5) / (holders + 0.5))
         scores = idf[columns] * frequency / (frequency + norm[rows])
         order = np.argsort(columns, kind="stable")
-        starts = np.concatenate([[0], np.cumsum(document_frequency)]).astype(np.int64)
-        return cls(vocabulary, starts, rows[order], scores[order].astype(np.float32), size)
+        starts = np.concatenate([[0], np.cumsum(holders)]).astype(np.int64)
+        return cls(keys, starts, rows[order], scores[order].astype(np.float32), size)
+
+    def _columns(self, terms: Sequence[str]) -> NDArray[np.int64]:
+        """Column of each term, -1 for a term that no row has."""
+        if not len(self._keys):
+            return np.full(len(terms), -1, dtype=np.int64)
+        wanted = _keys(terms)
+        places = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)
+        return np.where(self._keys[places] == wanted, places, -1)
 
     def scores(self, terms: Mapping[str, float]) -> Array:
         """BM25 of every row, (size,), for query terms and their weights; 0 where no term occurs."""
-        known = [(self.vocabulary[term], weight) for term, weight in terms.items() if term in self.vocabulary]
+        columns = self._columns(list(terms))
+        known = [
+            (column, weight) for column, weight in zip(columns, terms.values(), strict=True) if column >= 0
+        ]
         if not known:
             return np.zeros(self.size, dtype=np.float32)
         spans = [slice(self._starts[column], self._starts[column + 1]) for column, _ in known]
         rows = np.concatenate([self._rows[span] for span in spans])
+        weights = [weight for _, weight in known]
         values = np.concatenate(
-            [self._scores[span] * weight for span, (_, weight) in zip(spans, known, strict=True)]
+            [self._scores[span] * weight for span, weight in zip(spans, weights, strict=True)]
         )
         return np.bincount(rows, weights=values, minlength=self.size).astype(np.float32)
 
-    def rarity(self, term: str) -> float:
-        """The term's idf, that of an unseen term included."""
-        column = self.vocabulary.get(term)
-        frequency = 0 if column is None else int(self._starts[column + 1] - self._starts[column])
-        return float(np.log1p((self.size - frequency + 0.5) / (frequency + 0.5)))
+    def rarity(self, terms: Sequence[str]) -> Array:
+        """The idf of each term, (terms,); that of a term which no row has is the highest."""
+        columns = self._columns(terms)
+        holders = np.where(columns >= 0, np.diff(self._starts, append=0)[columns], 0)
+        return np.log1p((self.size - holders + 0.5) / (holders + 0.5)).astype(np.float32)
 
     def tensors(self, name: str) -> dict[str, NDArray[Any]]:
         """The arrays to save, named ``<name>.<part>``."""
-        text = "\n".join(self.vocabulary).encode()
-        return {
-            f"{name}.terms": np.frombuffer(text, dtype=np.uint8),
-            f"{name}.starts": self._starts,
-            f"{name}.rows": self._rows,
-            f"{name}.scores": self._scores,
-        }
+        arrays = (self._keys, self._starts, self._rows, self._scores)
+        return {f"{name}.{part}": array for part, array in zip(_PARTS, arrays, strict=True)}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, NDArray[Any]], name: str, size: int) -> LexicalField:
-        text = tensors[f"{name}.terms"].tobytes().decode()
-        vocabulary = {term: column for column, term in enumerate(text.split("\n"))} if text else {}
-        starts = tensors[f"{name}.starts"]
-        if len(starts) != len(vocabulary) + 1:
-            raise DataError(f"lexical field {name!r}: {len(vocabulary)} terms, {len(starts) - 1} columns")
-        return cls(vocabulary, starts, tensors[f"{name}.rows"], tensors[f"{name}.scores"], size)
+        """Made of the arrays of :meth:`tensors`. Raises DataError when they do not fit together."""
+        try:
+            keys, starts, rows, scores = (tensors[f"{name}.{part}"] for part in _PARTS)
+        except KeyError as error:
+            raise DataError(f"keyword index: no array {error}") from error
+        fits = len(starts) == len(keys) + 1 and int(starts[-1]) == len(rows) == len(scores)
+        if not fits or (len(rows) and int(rows.max()) >= size):
+            raise DataError(f"keyword index: the arrays of field {name!r} do not fit {size} rows")
+        return cls(keys, starts, rows, scores, size)
 
 
 def save_tensors(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:

@@ -100,7 +100,8 @@ class PassageStore:
         self._title_of_row: NDArray[np.int32] = lexical["title_of_row"]
         self._body = LexicalField.from_tensors(lexical, "body", len(passages))
         self._title = LexicalField.from_tensors(lexical, "title", titles.ntotal)
-        self._vectors = _view(dense)
+        self.vectors = _view(dense)
+        """Vectors of the texts, (passages, dimension)."""
         self._title_vectors = _view(titles)
 
     def __len__(self) -> int:
@@ -155,7 +156,7 @@ class PassageStore:
         rows = np.union1d(nearest[nearest >= 0], best[lexical[best] > 0]).astype(np.int64)
         title_rows = self._title_of_row[rows]
         return rows, Signals(
-            dense=self._vectors[rows] @ vector,
+            dense=self.vectors[rows] @ vector,
             dense_title=self._title_vectors[title_rows] @ vector,
             body=body[rows],
             title=title[title_rows],

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from itertools import pairwise
 
 import rjieba
 import Stemmer
@@ -155,22 +156,23 @@ def _stem(word: str) -> str:
     return _STEMMER.stemWord(word)
 
 
-def _han_terms(run: str) -> list[str]:
-    """Words of a run of Han characters, and its character bigrams where they are no word already."""
+def _han_words(run: str) -> list[str]:
     words: list[str] = rjieba.cut_for_search(run)
-    known = set(words)
-    return [word for word in words if word not in STOP_WORDS] + [
-        pair for pair in (run[at : at + 2] for at in range(len(run) - 1)) if pair not in known
-    ]
+    return [word for word in words if word not in STOP_WORDS]
 
 
-def terms(text: str) -> list[str]:
-    """Index terms in order, with repeats: stemmed English words, numbers without commas, Chinese words and
-    character bigrams. Stop words are left out. NFKC-folded and lower case."""
+def _tokens(text: str) -> list[str]:
+    """Runs of Han characters, numbers and words, NFKC-folded and lower case."""
+    return _TOKEN.findall(unicodedata.normalize("NFKC", text).lower())
+
+
+def words(text: str) -> list[str]:
+    """Index words in order, with repeats: stemmed English words, numbers without commas, Chinese words by
+    dictionary. Stop words are left out; case and character width are folded."""
     found: list[str] = []
-    for token in _TOKEN.findall(unicodedata.normalize("NFKC", text).lower()):
+    for token in _tokens(text):
         if _HAN_CHARACTER.match(token):
-            found += _han_terms(token)
+            found += _han_words(token)
         elif token[0].isdigit():
             found.append(token.replace(",", ""))
         else:
@@ -178,3 +180,21 @@ def terms(text: str) -> list[str]:
             if word and word not in STOP_WORDS:
                 found.append(_stem(word))
     return found
+
+
+def han_pairs(text: str) -> list[str]:
+    """Neighbouring Han characters, in order: they match where the dictionary cuts two texts differently."""
+    runs = [token for token in _tokens(text) if _HAN_CHARACTER.match(token)]
+    return [run[at : at + 2] for run in runs for at in range(len(run) - 1)]
+
+
+def terms(text: str) -> list[str]:
+    """What a text is indexed by: its words, and the Han character pairs that are not words of it already."""
+    found = words(text)
+    known = set(found)
+    return found + [pair for pair in han_pairs(text) if pair not in known]
+
+
+def word_pairs(text: str) -> list[tuple[str, str]]:
+    """Neighbouring index words: a weak form of phrase."""
+    return list(pairwise(words(text)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,15 +121,18 @@ def make_agent(
     return Agent(College([*members, *extra], lambda: router), sessions=sessions, history=history)
 
 
-class Gate:
-    """A script that stops after its first token until it is opened, and notes that it was closed."""
+class Endless:
+    """A script that, while ``on``, goes on giving tokens until its generator is closed (20 s at most)."""
 
     def __init__(self) -> None:
-        self.reached, self.opened = threading.Event(), threading.Event()
+        self.on = True
+        self.reached = threading.Event()
 
     def __call__(self, request: SkillRequest) -> Iterator[SkillEvent]:
-        yield Token("first ", "medical")
-        self.reached.set()
-        self.opened.wait(20)
-        yield Token("second", "medical")
-        yield SkillAnswer("medical", "answered", "first second")
+        text = ""
+        for _ in range(2000 if self.on else 2):
+            text += "more "
+            yield Token("more ", "medical")
+            self.reached.set()
+            time.sleep(0.01)
+        yield SkillAnswer("medical", "answered", text)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,7 @@ from skills.tool_calls import ToolCaller
 FOLDER = Path(__file__).parents[2] / "domains" / "medical"
 PACK: Pack = load_pack(FOLDER, origin="test", trusted=True)
 CALLER = ToolCaller.for_pack(PACK)
-tools = importlib.import_module("domains.medical.tools")
+FUNCTIONS = {function.__name__: function for function in PACK.tools()}
 
 
 # ------------------------------------------------------------------ corpus
@@ -198,8 +196,7 @@ WORKED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("name", "arguments", "expected"), WORKED)
 def test_worked_example(name: str, arguments: dict[str, Any], expected: dict[str, Any]) -> None:
-    function: Callable[..., tuple[str, dict[str, Any]]] = getattr(tools, name)
-    text, values = function(**arguments)
+    text, values = FUNCTIONS[name](**arguments)
     assert {key: values[key] for key in expected} == expected
     assert text.endswith(".")
     first = next(value for value in expected.values())

@@ -1,0 +1,80 @@
+"""``collegium data``: training rows from questions whose passages are known.
+
+Knows files and options; how rows are made is in skills.learning.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skills.errors import UserError
+
+app = typer.Typer(help="Make training rows for `collegium train`.", no_args_is_help=True)
+
+Out = Annotated[Path, typer.Option("--out", help="JSON Lines to write.")]
+
+
+@app.command("grounded")
+def grounded(
+    out: Out,
+    questions: Annotated[
+        Path, typer.Option("--questions", help="Rows {question, answer, gold: [passage id]}.")
+    ],
+    corpus: Annotated[Path, typer.Option("--corpus", help="Folder or JSON Lines of the passages.")],
+) -> None:
+    """Rows {question, evidence, answer} for `train answer`: evidence is cut as it is at run time."""
+    from skills.files import read_jsonl, write_jsonl
+    from skills.learning.grounded import from_written
+    from skills.retrieval.ingest import read_corpus
+
+    passages = {passage.id: passage for passage in read_corpus(corpus, _left_out)}
+    rows = list(read_jsonl(questions, required=("question", "answer", "gold")))
+    for row in rows:
+        if not row["gold"] or row["gold"][0] not in passages:
+            raise UserError(
+                f"{questions}: question {row['question']!r} names passage {row['gold'][:1]}, which {str(corpus)!r} lacks"
+            )
+    write_jsonl(out, from_written(rows, passages))
+    print(f"{out}: {len(rows)} rows")
+
+
+@app.command("negatives")
+def negatives(
+    out: Out,
+    questions: Annotated[Path, typer.Option("--questions", help="Rows {question, gold: [passage id]}.")],
+    store: Annotated[Path, typer.Option("--store", help="Store to search for hard negatives.")],
+) -> None:
+    """Rows {question, positives, negatives} for `train evidence`."""
+    from skills.files import read_jsonl, write_jsonl
+    from skills.learning.mining import mine
+    from skills.retrieval.store import PassageStore
+
+    rows = list(mine(read_jsonl(questions, required=("question", "gold")), PassageStore.load(store)))
+    write_jsonl(out, rows)
+    print(f"{out}: {len(rows)} rows")
+
+
+@app.command("public")
+def public(
+    out: Out,
+    folder: Annotated[
+        Path, typer.Option("--folder", help="Folder of the public sets, see skills.learning.public_sets.")
+    ],
+    domain: Annotated[str, typer.Option("--domain", help="medical, finance or legal.")],
+    split: Annotated[str, typer.Option("--split", help="train or dev.")] = "train",
+) -> None:
+    """Rows for `train answer` from the public sets that the shipped adapters learned from."""
+    from skills.files import write_jsonl
+    from skills.learning.public_sets import DOMAINS, SPLITS, answer_rows
+
+    if domain not in DOMAINS or split not in SPLITS:
+        raise UserError(f"--domain {domain!r} --split {split!r}: expected one of {DOMAINS} and of {SPLITS}")
+    write_jsonl(out, answer_rows(folder, domain, split))
+    print(f"{out}: written")
+
+
+def _left_out(problem: str) -> None:
+    typer.echo(f"left out: {problem}", err=True)

@@ -1,0 +1,230 @@
+"""Sessions: what a conversation keeps, over restarts, several processes, crashes and a damaged file."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from agent.app import Agent
+from agent.graph import TurnOptions
+from skills.errors import DataError, ModelError, UserError
+from skills.records import SkillEvent, SkillRequest, Turn
+from tests.agent.agent_fakes import FakeSkill, answered, make_agent
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "sessions.sqlite"
+
+
+@pytest.fixture
+def skill() -> FakeSkill:
+    return FakeSkill("medical")
+
+
+def agent_over(skill: FakeSkill, file: Path, history: int = 6) -> Agent:
+    return make_agent({"medical": skill}, file, history=history)
+
+
+def test_a_session_survives_the_agent(skill: FakeSkill, file: Path) -> None:
+    with agent_over(skill, file) as agent:
+        assert agent.ask("medical one", session="s").session == "s"
+    with agent_over(skill, file) as agent:
+        agent.ask("medical two", session="s")
+        assert agent.turns("s") == (
+            Turn("user", "medical one"),
+            Turn("assistant", "medical says medical one"),
+            Turn("user", "medical two"),
+            Turn("assistant", "medical says medical two"),
+        )
+    assert skill.requests[0].history == ()
+    assert [turn.text for turn in skill.requests[1].history] == ["medical one", "medical says medical one"]
+
+
+def test_skills_see_the_last_messages_only(skill: FakeSkill, file: Path) -> None:
+    agent = agent_over(skill, file, history=2)
+    for number in range(3):
+        agent.ask(f"medical {number}", session="s")
+    assert [turn.text for turn in skill.requests[-1].history] == ["medical 1", "medical says medical 1"]
+    assert len(agent.turns("s")) == 6
+
+
+def test_without_a_session_nothing_is_left(skill: FakeSkill, file: Path) -> None:
+    with agent_over(skill, file) as agent:
+        agent.ask("medical one")
+        agent.ask("medical two")
+        assert skill.requests[1].history == ()
+        assert agent.sessions() == []
+    assert not file.parent.exists()
+
+
+def test_sessions_belong_to_their_user(skill: FakeSkill, file: Path) -> None:
+    agent = agent_over(skill, file)
+    agent.ask("medical of ann", session="s", user="ann")
+    agent.ask("medical of an/n", session="s", user="an/n")
+    agent.ask("medical of nobody", session="ann/s")
+    assert [(info.name, info.turns, info.first) for info in agent.sessions("ann")] == [
+        ("s", 1, "medical of ann")
+    ]
+    assert [info.first for info in agent.sessions("an/n")] == ["medical of an/n"]
+    assert [info.name for info in agent.sessions()] == ["ann/s"]
+    assert agent.sessions("an") == []
+    assert [turn.text for turn in agent.turns("s", "ann")][:1] == ["medical of ann"]
+
+
+def test_sessions_are_listed_last_used_first_and_deleted(skill: FakeSkill, file: Path) -> None:
+    agent = agent_over(skill, file)
+    for name in ("a", "b", "a"):
+        agent.ask(f"medical {name}", session=name)
+    assert [(info.name, info.turns) for info in agent.sessions()] == [("a", 2), ("b", 1)]
+    agent.delete_session("a")
+    assert [info.name for info in agent.sessions()] == ["b"]
+    for missing in (agent.turns, agent.delete_session):
+        with pytest.raises(UserError, match="no session 'a'; known: 'b'"):
+            missing("a")
+    agent.ask("medical again", session="a")
+    assert len(agent.turns("a")) == 2
+
+
+def test_looking_does_not_make_a_file(skill: FakeSkill, file: Path) -> None:
+    agent = agent_over(skill, file)
+    assert agent.sessions() == []
+    with pytest.raises(UserError, match="no session 'x'; known: none"):
+        agent.turns("x")
+    assert not file.exists()
+
+
+def test_a_failed_turn_is_not_remembered(file: Path) -> None:
+    def script(request: SkillRequest) -> list[SkillEvent]:
+        if "bad" in request.question:
+            raise ModelError("the engine stopped")
+        return answered("medical", "fine")
+
+    agent = agent_over(FakeSkill("medical", script), file)
+    with pytest.raises(ModelError):
+        agent.ask("medical bad", session="s")
+    assert agent.sessions() == []
+    agent.ask("medical good", session="s")
+    with pytest.raises(ModelError):
+        agent.ask("medical bad", session="s")
+    agent.ask("medical better", session="s")
+    assert [turn.text for turn in agent.turns("s") if turn.role == "user"] == [
+        "medical good",
+        "medical better",
+    ]
+
+
+def test_a_long_session_keeps_one_state(skill: FakeSkill, file: Path) -> None:
+    agent = agent_over(skill, file)
+    for number in range(4):
+        agent.ask(f"medical {number}", session="s")
+    agent.graph.invoke(
+        {"question": "medical by graph"},
+        {"configurable": {"thread_id": "local/s"}},
+        context=TurnOptions(),
+        durability="sync",
+    )
+    agent.close()
+    with sqlite3.connect(file) as connection:
+        assert connection.execute("SELECT count(*) FROM checkpoints").fetchone() == (1,)
+        assert connection.execute("SELECT count(*) FROM writes").fetchone() == (0,)
+    assert len(agent.turns("s")) == 10
+
+
+@pytest.mark.parametrize(
+    "content", [b"this is not a database, " * 200, b"SQLite format 3\x00" + b"\xff" * 5000]
+)
+def test_a_damaged_file_is_kept_and_named(skill: FakeSkill, file: Path, content: bytes) -> None:
+    file.parent.mkdir()
+    file.write_bytes(content)
+    agent = agent_over(skill, file)
+    assert agent.ask("medical without session").status == "answered"
+    for attempt in (lambda: agent.ask("medical", session="s"), agent.sessions, lambda: agent.turns("s")):
+        with pytest.raises(DataError, match=r"sessions\.sqlite' is damaged .*mv .*sessions\.sqlite\.damaged"):
+            attempt()
+    assert file.read_bytes() == content
+
+
+def test_damaged_content_is_reported_too(skill: FakeSkill, file: Path) -> None:
+    agent = agent_over(skill, file)
+    agent.ask("medical", session="s")
+    agent.close()
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE checkpoints SET checkpoint = x'c1c1c1'")
+    with pytest.raises(DataError, match="is damaged"):
+        agent.turns("s")
+
+
+def test_a_place_that_cannot_be_written_is_named(skill: FakeSkill, tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("a file, not a folder")
+    agent = agent_over(skill, tmp_path / "plain" / "sessions.sqlite")
+    with pytest.raises(DataError, match=r"session file .*plain/sessions\.sqlite"):
+        agent.ask("medical", session="s")
+
+
+def test_threads_share_a_session_without_loss(skill: FakeSkill, file: Path) -> None:
+    agent = agent_over(skill, file)
+    threads = [
+        threading.Thread(target=agent.ask, args=(f"medical {number}",), kwargs={"session": f"s{number % 2}"})
+        for number in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(info.turns for info in agent.sessions()) == [3, 3]
+
+
+PROCESS = """
+import sys
+from pathlib import Path
+from tests.agent.agent_fakes import FakeSkill, Endless, make_agent
+
+kind, file, name = sys.argv[1:]
+endless = Endless()
+endless.on = kind == "endless"
+agent = make_agent({"medical": FakeSkill("medical", endless)}, Path(file))
+if kind == "endless":
+    for event in agent.stream("medical of " + name, session="s"):
+        print(event.kind, flush=True)
+else:
+    for number in range(4):
+        agent.ask(f"medical {number} of {name}", session="s")
+"""
+
+
+def process(kind: str, file: Path, name: str) -> subprocess.Popen[str]:
+    arguments = [sys.executable, "-c", PROCESS, kind, str(file), name]
+    return subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def test_two_processes_share_a_session_without_loss(skill: FakeSkill, file: Path) -> None:
+    processes = [process("four", file, name) for name in ("ann", "bob")]
+    assert [one.wait(200) for one in processes] == [0, 0]
+    asked = {turn.text for turn in agent_over(skill, file).turns("s") if turn.role == "user"}
+    assert asked == {f"medical {number} of {name}" for number in range(4) for name in ("ann", "bob")}
+
+
+def test_a_killed_process_loses_its_turn_only(skill: FakeSkill, file: Path) -> None:
+    agent = agent_over(skill, file)
+    agent.ask("medical before", session="s")
+    killed = process("endless", file, "ann")
+    assert killed.stdout is not None
+    for line in killed.stdout:
+        if line.strip() == "token":
+            break
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    agent.ask("medical after", session="s")
+    assert [turn.text for turn in agent.turns("s") if turn.role == "user"] == [
+        "medical before",
+        "medical after",
+    ]

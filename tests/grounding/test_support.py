@@ -1,0 +1,57 @@
+"""The check of a sentence against its source."""
+
+import pytest
+
+from skills.grounding.support import check, numbers, without_marks
+
+SOURCE = (
+    "Metformin lowers the amount of sugar made by the liver. Used alone it rarely causes low blood sugar. "
+    "Treatment is stopped when eGFR is below 30 mL/min. The company reported revenue of $1,250 million in 2019."
+)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Metformin lowers the amount of sugar made by the liver [1].",
+        "Metformin lowers sugar made by the liver [1].",
+        "Treatment is stopped when eGFR is below 30 [1].",
+        "Revenue was $1250 million in 2019 [1].",
+        "Yes [1].",
+    ],
+)
+def test_supported(sentence: str) -> None:
+    assert check(sentence, SOURCE, "What does metformin do?").supported
+
+
+@pytest.mark.parametrize(
+    ("sentence", "reason"),
+    [
+        ("Treatment is stopped when eGFR is below 45 [1].", "number"),
+        ("Revenue was $1,350 million in 2019 [1].", "number"),
+        ("Warfarin thins the blood and prevents strokes in many patients [1].", "words"),
+    ],
+)
+def test_not_supported(sentence: str, reason: str) -> None:
+    verdict = check(sentence, SOURCE, "What does metformin do?")
+    assert (verdict.supported, verdict.reason) == (False, reason)
+
+
+def test_negation_that_the_source_lacks() -> None:
+    source = "Metformin lowers the amount of sugar made by the liver."
+    assert check("Metformin does not lower the sugar made by the liver.", source, "q").reason == "negation"
+
+
+def test_the_nearest_sentence_is_named() -> None:
+    verdict = check("Used alone it rarely causes low blood sugar [1].", SOURCE, "q")
+    assert verdict.span is not None
+    assert SOURCE[slice(*verdict.span)] == "Used alone it rarely causes low blood sugar."
+
+
+def test_a_number_of_the_question_may_be_repeated() -> None:
+    assert check("At 64 years treatment is stopped when eGFR is below 30.", SOURCE, "I am 64 years old").supported
+
+
+def test_marks_and_separators() -> None:
+    assert without_marks("A [1]. B [2, 3].") == "A. B."
+    assert numbers("1,250 and 3.5") == {"1250", "3.5"}

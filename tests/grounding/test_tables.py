@@ -1,0 +1,43 @@
+"""Tables in passages: which header belongs to which value."""
+
+from skills.grounding.tables import rows, unit
+
+SIMPLE = " | Year Ended December 31, | \n(In thousands) | 2019 | 2018\nRevenue | $ 4,013 | $ 3,249\nCosts | (822) | —"
+
+
+def test_values_carry_their_header() -> None:
+    first, second = rows(SIMPLE)
+    assert first.label == "Revenue"
+    assert dict(first.cells) == {"2019": "$ 4,013", "2018": "$ 3,249"}
+    assert second.render() == "Costs: 2019 = (822); 2018 = —"
+
+
+def test_offsets_point_at_the_line() -> None:
+    for row in rows(SIMPLE):
+        assert SIMPLE[row.start : row.end].startswith(row.label)
+        assert "\n" not in SIMPLE[row.start : row.end]
+
+
+def test_unit_is_found() -> None:
+    assert unit(SIMPLE) == "In thousands"
+    assert unit("Revenue | 2019\nA | 5") == ""
+
+
+def test_spanning_header_names_every_column_below_it() -> None:
+    text = " | Revenues |  | Income | \n | 2019 | 2018 | 2019 | 2018\nTeekay | 601 | 510 | 299 | 148"
+    (row,) = rows(text)
+    assert [header for header, _ in row.cells] == ["Revenues 2019", "Revenues 2018", "Income 2019", "Income 2018"]
+
+
+def test_section_lines_qualify_the_rows_below() -> None:
+    text = " | 2019 | 2018\nCurrent: |  | \nFederal | 5 | 4\nDeferred: |  | \nFederal | 7 | 6"
+    assert [row.label for row in rows(text)] == ["Current: Federal", "Deferred: Federal"]
+
+
+def test_a_second_table_has_its_own_header() -> None:
+    text = " | 2019\nA | 1\n | 2018\nB | 2"
+    assert [row.render() for row in rows(text)] == ["A: 2019 = 1", "B: 2018 = 2"]
+
+
+def test_prose_has_no_rows() -> None:
+    assert rows("Revenue rose to 5 in 2019.\nCosts fell.") == []

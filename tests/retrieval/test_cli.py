@@ -1,0 +1,105 @@
+"""``collegium index`` and ``collegium retrieve`` from the outside."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from agent.cli import index, retrieve
+from skills.errors import DataError, UserError
+
+runner = CliRunner()
+retrieving = typer.Typer()
+retrieving.command()(retrieve.command)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    (folder / "loans.md").write_text(
+        "---\ntitle: Loans\n---\n## Interest\nA loan bears interest.\n## Term\nIt ends.\n"
+    )
+    (folder / "broken.pdf").write_bytes(b"no pdf")
+    return folder
+
+
+def build(corpus: Path, store: Path) -> str:
+    arguments = ["build", "--corpus", str(corpus), "--store", str(store), "--embedder", "hashing-64"]
+    result = runner.invoke(index.app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "left out" in result.stderr
+    assert "broken.pdf" in result.stderr
+    return result.stdout
+
+
+def test_build_then_retrieve(corpus: Path, tmp_path: Path) -> None:
+    store, source, target = tmp_path / "store", tmp_path / "q.jsonl", tmp_path / "r.jsonl"
+    assert build(corpus, store) == f"{store}: 2 passages indexed with hashing-64, 1 left out\n"
+    source.write_text(
+        '{"id": 1, "question": "Does a loan bear interest?", "kept": true}\n{"id": 2, "question": "term"}\n'
+    )
+    arguments = ["--store", str(store), "--in", str(source), "--out", str(target), "-k", "1"]
+    assert runner.invoke(retrieving, arguments, catch_exceptions=False).exit_code == 0
+    rows = [json.loads(line) for line in target.read_text().splitlines()]
+    assert [row["id"] for row in rows] == [1, 2]
+    assert rows[0]["kept"] is True
+    assert [[one["id"] for one in row["passages"]] for row in rows] == [["loans#interest"], ["loans#term"]]
+    assert all(row["ms"] > 0 and isinstance(row["passages"][0]["score"], float) for row in rows)
+
+
+def test_verify_reports_and_refuses(corpus: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    build(corpus, store)
+    shown = runner.invoke(index.app, ["verify", "--store", str(store)], catch_exceptions=False)
+    assert "ok, 2 passages, hashing-64" in shown.stdout
+    as_json = runner.invoke(index.app, ["verify", "--store", str(store), "--json"], catch_exceptions=False)
+    assert json.loads(as_json.stdout)["count"] == 2
+    (store / "dense.faiss").write_bytes(b"")
+    with pytest.raises(DataError, match=r"'dense\.faiss' has 0 bytes"):
+        runner.invoke(index.app, ["verify", "--store", str(store)], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["build"], "--corpus PATH and --store DIR, or --domain"),
+        (["build", "--domain", "medical", "--store", "x"], "leave --corpus and --store out"),
+        (["build", "--domain", "nobody"], "unknown domain 'nobody'"),
+        (["build", "--corpus", "nowhere", "--store", "x"], "no corpus 'nowhere'"),
+        (["verify"], "--store DIR or --domain NAME"),
+    ],
+)
+def test_wrong_use_says_what_is_expected(arguments: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        runner.invoke(index.app, arguments, catch_exceptions=False)
+
+
+def test_an_unknown_embedder_lists_the_known(corpus: Path, tmp_path: Path) -> None:
+    arguments = ["build", "--corpus", str(corpus), "--store", str(tmp_path / "s"), "--embedder", "gpt"]
+    with pytest.raises(UserError, match="unknown embedding model 'gpt'; known: 'all-minilm-l6-v2'"):
+        runner.invoke(index.app, arguments, catch_exceptions=False)
+
+
+def test_a_corpus_without_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "c").mkdir()
+    with pytest.raises(UserError, match="gives no passages"):
+        runner.invoke(
+            index.app,
+            ["build", "--corpus", str(tmp_path / "c"), "--store", str(tmp_path / "s")],
+            catch_exceptions=False,
+        )
+
+
+def test_a_bad_question_stops_before_any_work(corpus: Path, tmp_path: Path) -> None:
+    store, source, target = tmp_path / "store", tmp_path / "q.jsonl", tmp_path / "r.jsonl"
+    build(corpus, store)
+    source.write_text('{"id": 1, "question": "fine"}\n{"id": 2, "question": " "}\n')
+    arguments = ["--store", str(store), "--in", str(source), "--out", str(target)]
+    with pytest.raises(UserError, match=r"q\.jsonl:2: 'question' should be a text"):
+        runner.invoke(retrieving, arguments, catch_exceptions=False)
+    assert not target.exists()

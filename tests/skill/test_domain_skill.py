@@ -1,0 +1,195 @@
+"""The steps of a skill, through its stream, with a scripted model and a judge that follows the test."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from langchain_core.tools import tool
+
+from skills.grounding.select import select_spans
+from skills.llm.chat_model import CollegiumChatModel
+from skills.llm.scripted import ScriptedEngine
+from skills.pack import Guard, Pack, PackManifest, ToolPattern
+from skills.records import (
+    Configuration,
+    Evidence,
+    Passage,
+    Retrieved,
+    ScoredPassage,
+    SkillAnswer,
+    SkillEvent,
+    SkillRequest,
+    Token,
+    ToolCalled,
+    Verified,
+)
+from skills.skill import DomainSkill
+from skills.tool_calls import ToolCaller
+
+METFORMIN = Passage(
+    "metformin#side-effects",
+    "The common side effects of metformin are nausea and diarrhoea. Long-term use can lower vitamin B12.",
+    "Metformin: Side effects",
+    "FDA label",
+)
+CHINESE = Passage("zh#1", "试用期最长不得超过六个月。同一用人单位只能约定一次试用期。", "劳动合同法")
+
+
+class Store:
+    def __init__(self, passages: Sequence[Passage]) -> None:
+        self.passages = passages
+        self.queries: list[str] = []
+
+    def search(self, query: str, k: int = 10) -> list[ScoredPassage]:
+        self.queries.append(query)
+        return [ScoredPassage(passage, 1.0) for passage in self.passages[:k]]
+
+
+class FixedJudge:
+    def __init__(self, probability: float) -> None:
+        self.probability = probability
+
+    def select(self, question: str, candidates: Sequence[ScoredPassage]) -> list[Evidence]:
+        return [Evidence(item.passage, select_spans(item.passage.text, question), self.probability) for item in candidates]
+
+
+@tool(response_format="content_and_artifact")
+def bmi(weight: float) -> tuple[str, dict[str, float]]:
+    """Body mass index of a person 1 m tall."""
+    return f"The BMI is {weight:.0f} kg/m².", {"bmi": weight}
+
+
+@pytest.fixture
+def pack(tmp_path: Path) -> Pack:
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "system.txt").write_text("You are a test.")
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter" / "adapter_config.json").write_text("{}")
+    manifest = PackManifest(name="medical", title="Medical", version="1", description="d", disclaimer="no advice")
+    guard = Guard(name="chest_pain", patterns=("chest pain right now",), action="answer", message="Call 112.", message_zh="请拨打120。")
+    return Pack(manifest, tmp_path, "test", True, (guard,))
+
+
+def run(
+    pack: Pack,
+    question: str,
+    steps: Sequence[str] = (),
+    *,
+    probability: float = 0.9,
+    passages: Sequence[Passage] = (METFORMIN,),
+    configuration: Configuration = "lora+rag",
+    tools: ToolCaller | None = None,
+    given: tuple[Passage, ...] | None = None,
+) -> tuple[list[SkillEvent], ScriptedEngine]:
+    engine = ScriptedEngine(steps, adapters=["medical"])
+    skill = DomainSkill(pack, model=CollegiumChatModel(engine=engine), store=Store(passages), evidence=FixedJudge(probability), tools=tools)
+    events = list(skill.stream(SkillRequest(question, passages=given, configuration=configuration)))
+    engine.assert_done()
+    return events, engine
+
+
+def final(events: Sequence[SkillEvent]) -> SkillAnswer:
+    answer = events[-1]
+    assert isinstance(answer, SkillAnswer)
+    assert sum(isinstance(event, SkillAnswer) for event in events) == 1
+    assert "".join(event.text for event in events if isinstance(event, Token)) == answer.text
+    for citation in answer.citations:
+        assert any(citation.quote in passage.text for passage in (METFORMIN, CHINESE))
+    return answer
+
+
+def test_supported_sentences_are_released_with_their_citation(pack: Pack) -> None:
+    events, engine = run(pack, "side effects of metformin?", ["The common side effects of metformin are nausea and diarrhoea [1]."])
+    answer = final(events)
+    assert answer.status == "answered"
+    assert answer.text == "The common side effects of metformin are nausea and diarrhoea [1]."
+    assert answer.citations[0].quote == "The common side effects of metformin are nausea and diarrhoea."
+    assert answer.confidence == pytest.approx(0.9)
+    assert engine.requests[0].adapter == "medical"
+    assert engine.requests[0].turns[0].text == "You are a test."
+
+
+def test_an_unsupported_sentence_never_gets_out(pack: Pack) -> None:
+    written = "The common side effects of metformin are nausea and diarrhoea [1]. It cures 95 percent of patients [1]."
+    events, _ = run(pack, "side effects of metformin?", [written])
+    assert "95" not in final(events).text
+    assert [event.supported for event in events if isinstance(event, Verified)] == [True, False]
+
+
+def test_writing_without_support_gives_way_to_quotes(pack: Pack) -> None:
+    events, _ = run(pack, "Does metformin lower vitamin B12?", ["Aspirin heals 40 people in Paris."])
+    answer = final(events)
+    assert "Long-term use can lower vitamin B12 [1]." in answer.text
+    assert answer.status == "answered"
+
+
+def test_no_evidence_no_answer_and_the_model_is_not_asked(pack: Pack) -> None:
+    events, engine = run(pack, "Who makes Zyloprim?", probability=0.2)
+    answer = final(events)
+    assert (answer.status, answer.reason, answer.citations) == ("declined", "no_evidence", ())
+    assert "Metformin: Side effects" in answer.text
+    assert engine.requests == []
+    assert next(event for event in events if isinstance(event, Retrieved)).evidence == ()
+
+
+def test_a_red_flag_comes_first(pack: Pack) -> None:
+    events, engine = run(pack, "I have chest pain right now")
+    assert (final(events).text, final(events).reason) == ("Call 112.", "red_flag")
+    assert engine.requests == []
+
+
+def test_chinese_evidence_is_quoted_not_rewritten(pack: Pack) -> None:
+    events, engine = run(pack, "试用期最长多久？", passages=[CHINESE])
+    answer = final(events)
+    assert "试用期最长不得超过六个月 [1]。" in answer.text
+    assert engine.requests == []
+
+
+def caller() -> ToolCaller:
+    pattern = ToolPattern.model_validate(
+        {
+            "triggers": ["bmi"],
+            "arguments": {"weight": {"patterns": [{"regex": r"(?P<value>\d+) ?kg"}], "ask": "What is the weight?"}},
+        }
+    )
+    return ToolCaller([bmi], {"bmi": pattern})
+
+
+def test_a_calculation_goes_to_the_tool(pack: Pack) -> None:
+    events, engine = run(pack, "What is my BMI at 80 kg?", tools=caller())
+    answer = final(events)
+    assert answer.text == "The BMI is 80 kg/m²."
+    assert [event.call.name for event in events if isinstance(event, ToolCalled)] == ["bmi"]
+    assert engine.requests == []
+
+
+def test_a_missing_argument_is_asked_for(pack: Pack) -> None:
+    events, _ = run(pack, "calculate my bmi", tools=caller())
+    assert (final(events).status, final(events).text) == ("clarify", "What is the weight?")
+
+
+def test_given_passages_take_the_place_of_the_store(pack: Pack) -> None:
+    written = "The common side effects of metformin are nausea and diarrhoea [1]."
+    events, _ = run(pack, "side effects of metformin?", [written], passages=(), given=(METFORMIN,))
+    assert final(events).citations[0].passage_id == METFORMIN.id
+
+
+@pytest.mark.parametrize(("configuration", "adapter"), [("base", None), ("lora", "medical"), ("rag", None), ("rag-passages", None)])
+def test_configurations_for_evaluation(pack: Pack, configuration: Configuration, adapter: str | None) -> None:
+    written = "The common side effects of metformin are nausea and diarrhoea [1]."
+    events, engine = run(pack, "side effects of metformin?", [written], configuration=configuration)
+    answer = final(events)
+    assert answer.status == "answered"
+    assert engine.requests[0].adapter == adapter
+    shown = engine.requests[0].turns[-1].text
+    assert ("nausea" in shown) == (configuration not in ("base", "lora"))
+    assert bool(answer.citations) == (configuration not in ("base", "lora"))
+
+
+def test_closing_the_stream_stops_the_model(pack: Pack) -> None:
+    engine = ScriptedEngine(["The common side effects of metformin are nausea and diarrhoea [1]. More."], adapters=["medical"])
+    skill = DomainSkill(pack, model=CollegiumChatModel(engine=engine), store=Store([METFORMIN]), evidence=FixedJudge(0.9))
+    stream: Iterator[SkillEvent] = skill.stream(SkillRequest("side effects of metformin?"))
+    assert isinstance(next(stream), Retrieved)
+    stream.close()  # type: ignore[attr-defined]
+    assert engine.requests == []
