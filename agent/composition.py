@@ -19,11 +19,11 @@ from agent.tools import ToolRegistry
 from skills.errors import CollegiumError, DataError, UserError
 from skills.pack import BrokenPack, Pack, discover
 from skills.records import Turn
-from skills.skill import Skill
 from skills.tool_calls import ToolCaller
 
 if TYPE_CHECKING:
     from skills.llm import Engine
+    from skills.skill import Skill
 
 
 class Router(Protocol):

@@ -32,7 +32,7 @@ from agent.composition import College
 from agent.events import Answer, Event, Routed
 from agent.memory import turns_of
 from agent.planner import Plan, Step, make_plan
-from skills.errors import ModelError
+from skills.errors import CollegiumError, ModelError
 from skills.records import Configuration, Passage, SkillAnswer, SkillRequest, Token, ToolMatch, Turn
 
 
@@ -151,7 +151,7 @@ class _Nodes:
     def plan(self, state: TurnState, runtime: Runtime[TurnOptions]) -> dict[str, Any]:
         """Who answers what."""
         options, routed = _options(runtime), state["routed"]
-        if state.get("completed") is not None:
+        if state["completed"] is not None:
             return {"plan": Plan((Step(routed.domains[0]),))}
         plan = make_plan(
             state["question"],
@@ -160,7 +160,7 @@ class _Nodes:
             last_domain=state.get("last_domain", "") if options.domain is None else options.domain,
             must_answer=options.passages is not None or options.store is not None,
         )
-        return {"plan": plan}
+        return {"plan": self._workable(plan, options)}
 
     def fan_out(self, state: TurnState, runtime: Runtime[TurnOptions]) -> list[Send] | str:
         """One task a step; straight to compose where the question is declined."""
@@ -255,6 +255,19 @@ class _Nodes:
             return Pending(domain=domain, question=joined, arguments=dict(completed.arguments))
         match = self._college.caller(domain).match(question)
         return Pending(domain=domain, question=question, arguments=dict(match.arguments)) if match else None
+
+    def _workable(self, plan: Plan, options: TurnOptions) -> Plan:
+        """Of several skills those that can work; a single one, or the last, is left to say what is wrong."""
+        if len(plan.steps) < 2:
+            return plan
+        working: list[Step] = []
+        for step in plan.steps:
+            try:
+                self._college.skill(step.domain, options.store)
+                working.append(step)
+            except CollegiumError:  # kept by the college: see Agent.domains
+                continue
+        return replace(plan, steps=tuple(working) or plan.steps[:1])
 
     def _turns(self, state: TurnState) -> tuple[Turn, ...]:
         turns = turns_of(state["messages"])

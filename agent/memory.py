@@ -119,8 +119,8 @@ def readable(path: Path) -> Generator[None]:
         yield
     except CollegiumError:
         raise
-    except sqlite3.OperationalError as error:
-        if "locked" in str(error) or "busy" in str(error):
+    except (sqlite3.OperationalError, OSError) as error:
+        if "locked" in str(error) or "busy" in str(error) or isinstance(error, Timeout):
             message = f"session file {str(path)!r} is in use by another process; try again"
         else:
             message = f"session file {str(path)!r} cannot be used ({error}); check its folder's permissions"
@@ -146,8 +146,8 @@ class Sessions:
         """The checkpointer. Raises DataError when the file is damaged or cannot be made."""
         with self._opening:
             if self._saver is None:
-                with readable(self.path):
-                    self.path.parent.mkdir(parents=True, exist_ok=True)
+                # SQLite does not wait for another process that is making the same file, so one does it at a time.
+                with readable(self.path), FileLock(self._lock_file("open"), timeout=BUSY_SECONDS):
                     connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, check_same_thread=False)
                     try:
                         saver = SessionSaver(connection, self.path)
@@ -167,10 +167,8 @@ class Sessions:
         not holding it, when ``cancelled``.
         """
         slot = hashlib.sha256(thread.encode()).digest()[0] % _LOCKS
-        folder = self.path.with_name(f"{self.path.name}.locks")
         with readable(self.path):
-            folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / f"{slot:02}.lock")
+            lock = FileLock(self._lock_file(f"{slot:02}"))
         deadline = time.monotonic() + TURN_SECONDS
         while not cancelled():
             try:
@@ -225,6 +223,11 @@ class Sessions:
             if self._saver is not None:
                 self._saver.conn.close()
                 self._saver = None
+
+    def _lock_file(self, name: str) -> Path:
+        folder = self.path.with_name(f"{self.path.name}.locks")
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{name}.lock"
 
     def _load(self, thread: str) -> CheckpointTuple | None:
         return self.saver.get_tuple({"configurable": {"thread_id": thread, "checkpoint_ns": ""}})

@@ -92,7 +92,7 @@ class Router:
         example, ModelError when an embedder's weights are missing.
         """
         embed = embed_with_store if embedders is None else _embed_with(embedders)
-        examples = {pack.name: _examples(pack) for pack in packs}
+        examples = {pack.name: route_examples(pack) for pack in packs}
         examples = {name: rows for name, rows in examples.items() if rows}
         model = RouteModel.load(shipped)
         known = model.about.get("examples", {})
@@ -169,7 +169,7 @@ def fingerprint(rows: Iterable[Example]) -> str:
     return sha256_text(*sorted(row.text for row in rows))
 
 
-def _examples(pack: Pack) -> list[Example]:
+def route_examples(pack: Pack) -> list[Example]:
     """The route examples of a pack. Raises DataError naming the row that has no text."""
     found: list[Example] = []
     for number, row in enumerate(pack.examples("route"), start=1):

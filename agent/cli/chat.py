@@ -20,7 +20,7 @@ import typer
 
 from agent.cli.render import TurnView, clean
 from agent.events import Answer, Event
-from skills.errors import CollegiumError
+from skills.errors import CollegiumError, UserError
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -163,6 +163,7 @@ def terminal_reader(history: Path) -> Callable[[], str]:
     from prompt_toolkit.completion import WordCompleter
     from prompt_toolkit.history import FileHistory
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+    from prompt_toolkit.shortcuts import CompleteStyle
 
     class History(FileHistory):
         """Does without the file where it cannot be written: a full disk must not end a conversation."""
@@ -196,6 +197,8 @@ def terminal_reader(history: Path) -> Callable[[], str]:
         prompt_continuation="… ",
         completer=WordCompleter(list(COMMANDS), sentence=True),
         complete_while_typing=False,
+        complete_style=CompleteStyle.READLINE_LIKE,
+        reserve_space_for_menu=0,
     )
     return lambda: prompt.prompt("› ")
 
@@ -215,6 +218,9 @@ def command(
     console = Console(highlight=False)
     interactive = sys.stdin.isatty() and console.is_terminal
     with Agent.from_settings() as agent:
+        known = {one.name for one in agent.domains}
+        if domain is not None and domain not in known:
+            raise UserError(f"unknown domain {domain!r}; known: {', '.join(sorted(known))}", subject=domain)
         chat = Chat(
             agent,
             TurnView(console, agent.domains),

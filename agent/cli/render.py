@@ -51,7 +51,7 @@ def footnote(citation: Citation) -> tuple[str, str]:
 
 def call_line(call: ToolCall) -> str:
     """``name(argument=value, ...)``."""
-    return f"{call.name}({', '.join(f'{name}={value}' for name, value in call.arguments.items())})"
+    return clean(f"{call.name}({', '.join(f'{name}={value}' for name, value in call.arguments.items())})")
 
 
 class TurnView:
@@ -117,7 +117,7 @@ class TurnView:
         for citation in answer.citations:
             head, quote = footnote(citation)
             self.console.print(Text(head, "bold"), soft_wrap=True)
-            self.console.print(Text(f"    {citation.passage_id}", "dim"), soft_wrap=True)
+            self.console.print(Text(f"    {clean(citation.passage_id)}", "dim"), soft_wrap=True)
             self.console.print(Text(f"    “{quote}”"), soft_wrap=True)
         if not answer.citations and not answer.tools:
             self.console.print("The last answer rests on no source.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -85,26 +85,40 @@ class EvidenceModel:
         states = self._encoder.hidden([(question, text) for text in texts], max_tokens=self._max_tokens)
         return [float(np.concatenate([state[0], state.mean(0)]) @ self._weight) + self._bias for state in states]
 
-    def signs(self, question: str, candidates: Sequence[ScoredPassage]) -> list[Signs]:
-        """The signs of each candidate, in order."""
+    def read(self, question: str, candidates: Sequence[ScoredPassage]) -> dict[str, float]:
+        """Cross-encoder score by passage id; Chinese passages, and any for a Chinese question, are not read."""
+        if is_chinese(question):
+            return {}
+        passages = [item.passage for item in candidates if not is_chinese(item.passage.text)]
+        scores = self.logits(question, [pair_text(passage, question) for passage in passages])
+        return {passage.id: score for passage, score in zip(passages, scores, strict=True)}
+
+    def signs(
+        self, question: str, candidates: Sequence[ScoredPassage], logits: Mapping[str, float] | None = None
+    ) -> list[Signs]:
+        """The signs of each candidate, in order. ``logits``: what ``read`` gave for them, if it has been asked."""
         wanted = set(terms(question))
         found = [set(terms(f"{item.passage.title} {item.passage.text}")) for item in candidates]
         frequency = Counter(term for words in found for term in words & wanted)
         weight = {term: math.log(1 + (1 + len(found)) / (1 + frequency[term])) for term in sorted(wanted)}
         total = sum(weight.values()) or 1.0
-        chinese = [is_chinese(question) or is_chinese(item.passage.text) for item in candidates]
-        read = [index for index, han in enumerate(chinese) if not han]
-        logits = dict(zip(read, self.logits(question, [pair_text(candidates[i].passage, question) for i in read]), strict=True))
+        if logits is None:
+            logits = self.read(question, candidates)
         return [
             Signs(
-                logit=logits.get(index, 0.0),
+                logit=logits.get(item.passage.id, 0.0),
                 coverage=sum(weight[term] for term in sorted(wanted & found[index])) / total,
                 similarity=item.similarity if item.similarity is not None else 0.5,
                 missing_names=_missing_names(question, item.passage),
-                chinese=chinese[index],
+                chinese=item.passage.id not in logits,
             )
             for index, item in enumerate(candidates)
         ]
+
+    @property
+    def decision(self) -> dict[str, dict[str, float]]:
+        """The logistic model, as ``decision.json`` holds it."""
+        return self._decision.model_dump()
 
     def weights(self, chinese: bool) -> dict[str, float]:
         """Weights of the logistic model for a language."""

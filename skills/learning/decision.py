@@ -1,8 +1,8 @@
 """`collegium train decision`: when a passage counts as evidence.
 
 Fits the logistic model of skills.grounding.evidence (Platt 1999: a sigmoid over scores) on the best candidate of
-each question: once with the store as it is, once with the answer taken out of the store (all passages of the
-titles that hold it), as when a user's documents do not cover a question. Questions may be marked unanswerable
+each question: with the store as it is, and with the documents that answer it taken out, as when a user's documents
+do not cover a question. Questions may be marked unanswerable
 themselves. Domains weigh the same, whatever their number of questions.
 """
 
@@ -23,11 +23,12 @@ from skills.grounding.evidence import CANDIDATES, FEATURES, THRESHOLD, EvidenceM
 from skills.learning.card import training_card
 from skills.learning.loop import Progress
 from skills.learning.run import Run, TrainingConfig
-from skills.records import ScoredPassage
 from skills.retrieval.store import PassageStore
 
 _GENERIC_TITLE = 30
 """A title that more passages have ("Table") names no document."""
+_ROUNDS = 3
+"""Fits, each on the candidates that the one before holds best."""
 _SEARCHED = 40
 """Passages fetched, so that enough are left when the answer is taken out."""
 
@@ -59,8 +60,6 @@ def train(config: DecisionConfig, progress: Progress = lambda done, total, messa
 
     Raises UserError when files and stores do not pair.
     """
-    from sklearn.linear_model import LogisticRegression
-
     files = (*config.train, *config.dev)
     if len(files) != len(config.stores):
         raise UserError(f"{len(files)} files of rows but {len(config.stores)} stores; give one --store for each file")
@@ -71,22 +70,15 @@ def train(config: DecisionConfig, progress: Progress = lambda done, total, messa
         samples.append(list(_samples(path, PassageStore.load(folder), model)))
         progress(number + 1, len(files), path.name)
     fitting = [sample for group in samples[: len(config.train)] for sample in group]
-    weights: dict[str, dict[str, float]] = {}
-    for language, chinese in (("english", False), ("chinese", True)):
-        features, labels, importance = _table(fitting, chinese)
-        if len(set(labels.tolist())) < 2:
-            weights[language] = model.weights(chinese)
-            continue
-        fitted = LogisticRegression(C=10.0, fit_intercept=False, max_iter=2000)
-        fitted.fit(features, labels, sample_weight=importance)
-        weights[language] = {name: round(float(value), 5) for name, value in zip(FEATURES, fitted.coef_[0], strict=True)}
-    decided = model.with_weights(weights["english"], weights["chinese"])
+    decided = model
+    for _ in range(_ROUNDS):
+        decided = decided.with_weights(*(_fit(fitting, decided, chinese) for chinese in (False, True)))
     metrics: dict[str, Any] = {"questions": len(fitting)}
     for path, group in zip(config.dev, samples[len(config.train) :], strict=True):
         metrics |= {f"{path.stem}: {name}": value for name, value in decision_scores(decided, group).items()}
     with run.save("best") as partial:
-        write_json(partial / "decision.json", weights)
-    write_json(config.evidence / "decision.json", weights)
+        write_json(partial / "decision.json", decided.decision)
+    write_json(config.evidence / "decision.json", decided.decision)
     run.finish(metrics, training_card("Evidence decision", run.described, metrics))
     return metrics
 
@@ -113,22 +105,20 @@ def _samples(path: Path, store: PassageStore, model: EvidenceModel) -> Iterator[
         question, weight = row["question"], 1 / len(rows)
         gold = [passage for passage in map(store.get, row.get("gold") or []) if passage is not None]
         found = store.search(question, _SEARCHED)
-        if not gold:
-            if row.get("answerable") is False:
-                yield _sample(question, found, set(), model, weight)
-            continue
         texts = {_fold(passage.text) for passage in gold}
-        yield _sample(question, found, texts, model, weight)
         documents = {_document(passage.id) for passage in gold}
         left = [item for item in found if _document(item.passage.id) not in documents and _fold(item.passage.text) not in texts]
-        yield _sample(question, left, set(), model, weight / 2)
         titles = {passage.title for passage in gold if shared[passage.title] <= _GENERIC_TITLE}
-        yield _sample(question, [item for item in left if item.passage.title not in titles], set(), model, weight / 2)
-
-
-def _sample(question: str, found: Sequence[ScoredPassage], right: set[str], model: EvidenceModel, weight: float) -> Sample:
-    judged = found[:CANDIDATES]
-    return Sample(tuple(model.signs(question, judged)), tuple(_fold(item.passage.text) in right for item in judged), weight)
+        others = [item for item in left if item.passage.title not in titles]
+        if gold:
+            variants = [(found, weight), (left, weight / 2), (others, weight / 2)]
+        else:
+            variants = [(found, weight)] if row.get("answerable") is False else []
+        cut = [(items[:CANDIDATES], share) for items, share in variants]
+        logits = model.read(question, list({item.passage.id: item for items, _ in cut for item in items}.values()))
+        for items, share in cut:
+            right = tuple(_fold(item.passage.text) in texts for item in items)
+            yield Sample(tuple(model.signs(question, items, logits)), right, share)
 
 
 def _fold(text: str) -> str:
@@ -140,13 +130,20 @@ def _document(passage_id: str) -> str:
     return passage_id.partition("#")[0]
 
 
-def _table(samples: Sequence[Sample], chinese: bool) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
-    """Features, labels and weights of all candidates in a language, (candidates, features)."""
-    rows = [
-        (signs.features(), int(right), sample.weight)
-        for sample in samples
-        for signs, right in zip(sample.signs, sample.right, strict=True)
-        if signs.chinese == chinese
-    ]
-    features = np.array([row[0] for row in rows], dtype=np.float64).reshape(-1, len(FEATURES))
-    return features, np.array([row[1] for row in rows], dtype=np.int64), np.array([row[2] for row in rows])
+def _fit(samples: Sequence[Sample], model: EvidenceModel, chinese: bool) -> dict[str, float]:
+    """Weights for a language, from the candidate that ``model`` holds best for each sample."""
+    from sklearn.linear_model import LogisticRegression
+
+    rows: list[tuple[tuple[float, ...], int, float]] = []
+    for sample in samples:
+        pairs = list(zip(sample.signs, sample.right, strict=True))
+        if pairs:
+            signs, right = max(pairs, key=lambda pair: model.probability(pair[0]))
+            if signs.chinese == chinese:
+                rows.append((signs.features(), int(right), sample.weight))
+    if len({label for _, label, _ in rows}) < 2:
+        return model.weights(chinese)
+    features: NDArray[np.float64] = np.array([row[0] for row in rows])  # (samples, features)
+    fitted = LogisticRegression(C=10.0, fit_intercept=False, max_iter=2000)
+    fitted.fit(features, [row[1] for row in rows], sample_weight=[row[2] * 100 for row in rows])
+    return {name: round(float(value), 5) for name, value in zip(FEATURES, fitted.coef_[0], strict=True)}

@@ -212,11 +212,8 @@ def fit(
         else:
             judge = [row for row in dev if row.language == language and row.label in present]
             texts = [row.text for row in judge]
-            logits = (
-                head.logits(texts, model.vectors(texts, language, embed))
-                if judge
-                else np.zeros((0, len(known)))
-            )
+            seen = model.vectors(texts, language, embed) if judge else vectors[:0]
+            logits = head.logits(texts, seen)
             targets = _targets(judge, known)
         heads[language] = (
             replace(head, temperature=fit_temperature(logits, targets)) if len(targets) else head
@@ -243,18 +240,21 @@ def _held_out(
     rows: Sequence[Example], vectors: Array, labels: Sequence[str], settings: HeadSettings, folds: int = 3
 ) -> tuple[Array, Indices]:
     """Logits of rows from heads that did not see them, and their targets; empty if a label is too small."""
-    seen: dict[str, int] = {}
-    fold = np.asarray(
-        [seen.update({row.label: seen.get(row.label, -1) + 1}) or seen[row.label] % folds for row in rows]
-    )
-    if min(seen.values()) + 1 < folds:
+    sizes = dict.fromkeys(labels, 0)
+    fold = np.zeros(len(rows), dtype=np.int64)
+    for index, row in enumerate(rows):  # each label is dealt out in turn
+        fold[index] = sizes[row.label] % folds
+        sizes[row.label] += 1
+    if min(sizes.values()) < folds:
         return np.zeros((0, len(labels)), dtype=np.float32), np.zeros(0, dtype=np.int64)
     parts: list[Array] = []
     order: list[Indices] = []
     for at in range(folds):
-        inside, outside = np.flatnonzero(fold != at), np.flatnonzero(fold == at)
-        head = _fit_one([rows[index] for index in inside], vectors[inside], labels, settings)
-        parts.append(head.logits([rows[index].text for index in outside], vectors[outside]))
+        outside = np.flatnonzero(fold == at)
+        kept = [row for row, place in zip(rows, fold, strict=True) if place != at]
+        asked = [row.text for row, place in zip(rows, fold, strict=True) if place == at]
+        head = _fit_one(kept, vectors[fold != at], labels, settings)
+        parts.append(head.logits(asked, vectors[outside]))
         order.append(outside)
     return np.concatenate(parts), _targets(rows, labels)[np.concatenate(order)]
 
@@ -301,9 +301,13 @@ def scores(model: RouteModel, rows: Sequence[Example], probabilities: Array) -> 
     return found | {"ece": round(expected_calibration_error(probabilities, targets), 4)}
 
 
+def _quiet(_done: int, _total: int, _message: str) -> None:
+    pass
+
+
 def train(
     config: RouteConfig,
-    progress: Callable[[int, int, str], None] = lambda *_: None,
+    progress: Callable[[int, int, str], None] = _quiet,
     *,
     about: Mapping[str, object] | None = None,
     embed: Embed = embed_with_store,
@@ -311,9 +315,9 @@ def train(
     """Train a router from rows ``{text, label, lang?, weight?}`` and write it to ``config.out``.
 
     The labels are those of the training rows; ``general`` has to be one. Temperatures and the threshold are
-    fitted on the dev rows, and the metrics given back are measured there. Nothing is drawn at random: the seed
-    is recorded only. ``about`` goes into ``head.json``. Raises UserError for unusable rows, before anything is
-    written.
+    fitted on the dev rows, and the metrics given back are measured there. Nothing is drawn at random: the
+    seed is recorded only. ``about`` goes into ``head.json``. Raises UserError for unusable rows, before
+    anything is written.
     """
     from skills.learning.card import training_card
 

@@ -31,6 +31,20 @@ def _keys(terms: Iterable[str]) -> NDArray[np.uint64]:
     return np.fromiter(map(_key, terms), dtype=np.uint64)
 
 
+class _Postings:
+    """One posting for each distinct term of each row: row, column of the term, how often it is there."""
+
+    def __init__(self, documents: Sequence[Sequence[str]]) -> None:
+        counts = [Counter(terms) for terms in documents]
+        self.size = len(counts)
+        self.rows = np.repeat(np.arange(self.size, dtype=np.int32), [len(count) for count in counts])
+        tally = (number for count in counts for number in count.values())
+        self.tally = np.fromiter(tally, dtype=np.float64)
+        posted = _keys(term for count in counts for term in count)
+        self.keys, self.columns, self.holders = np.unique(posted, return_inverse=True, return_counts=True)
+        self.idf = np.log1p((self.size - self.holders + 0.5) / (self.holders + 0.5))  # (terms,)
+
+
 class LexicalField:
     """One field's BM25 index: for each term the rows that have it and what it adds to their score."""
 
@@ -51,22 +65,28 @@ class LexicalField:
 
     @classmethod
     def build(cls, documents: Sequence[Sequence[str]], *, k1: float = 1.2, b: float = 0.75) -> LexicalField:
-        """Index the terms of each row."""
-        counts = [Counter(terms) for terms in documents]
-        size = len(documents)
+        """Index the terms of each row for BM25."""
         lengths = np.array([len(terms) for terms in documents], dtype=np.float64)
         norm = k1 * (1 - b + b * lengths / max(float(lengths.mean()), 1e-9))  # (rows,)
-        # One posting for each term of each row, then sorted by term.
-        rows = np.repeat(np.arange(size, dtype=np.int32), [len(count) for count in counts])
-        posted = _keys(term for count in counts for term in count)
-        tally = (number for count in counts for number in count.values())
-        frequency = np.fromiter(tally, dtype=np.float64)
-        keys, columns, holders = np.unique(posted, return_inverse=True, return_counts=True)
-        idf = np.log1p((size - holders + 0.5) / (holders + 0.5))
-        scores = idf[columns] * frequency / (frequency + norm[rows])
-        order = np.argsort(columns, kind="stable")
-        starts = np.concatenate([[0], np.cumsum(holders)]).astype(np.int64)
-        return cls(keys, starts, rows[order], scores[order].astype(np.float32), size)
+        post = _Postings(documents)
+        return cls._of(post, post.idf[post.columns] * post.tally / (post.tally + norm[post.rows]))
+
+    @classmethod
+    def build_shares(cls, documents: Sequence[Sequence[str]]) -> tuple[LexicalField, Array]:
+        """Index the terms of each row by their share of the row's idf; give also the rows' idf, (rows,).
+
+        A row's score is then how much of the row a query has, 0..1, for weights of 1.
+        """
+        post = _Postings(documents)
+        idf = post.idf[post.columns]
+        total = np.bincount(post.rows, weights=idf, minlength=len(documents))
+        return cls._of(post, idf / total[post.rows]), total.astype(np.float32)
+
+    @classmethod
+    def _of(cls, post: _Postings, scores: NDArray[np.float64]) -> LexicalField:
+        order = np.argsort(post.columns, kind="stable")
+        starts = np.concatenate([[0], np.cumsum(post.holders)]).astype(np.int64)
+        return cls(post.keys, starts, post.rows[order], scores[order].astype(np.float32), post.size)
 
     def _columns(self, terms: Sequence[str]) -> NDArray[np.int64]:
         """Column of each term, -1 for a term that no row has."""

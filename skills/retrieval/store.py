@@ -4,7 +4,7 @@
     passages.jsonl        one passage a line, in row order
     dense.faiss           flat inner-product index of the texts' vectors
     titles.faiss          the same of the distinct titles
-    lexical.safetensors   BM25 fields "body" and "title", and each row's title
+    lexical.safetensors   BM25 of words and of word pairs, the titles' words, and each row's title
 
 A folder is built under a temporary name and swapped in whole; loading checks every file against the manifest.
 The bytes depend on passages, embedding model and code alone. Knows how signals are gathered; how they add up
@@ -30,9 +30,9 @@ from skills.errors import DataError, UserError
 from skills.files import atomic_folder, read_json, read_jsonl, sha256_file
 from skills.records import Passage, ScoredPassage
 from skills.retrieval.embedder import Array, LocalEmbeddings, load_embedder
-from skills.retrieval.fusion import Signals, fuse
+from skills.retrieval.fusion import NAMED, Signals, fuse, nominate
 from skills.retrieval.lexical import LexicalField, load_tensors, save_tensors
-from skills.retrieval.text import terms
+from skills.retrieval.text import terms, word_pairs
 
 if TYPE_CHECKING:
     import faiss
@@ -99,7 +99,10 @@ class PassageStore:
         self._title_index = titles
         self._title_of_row: NDArray[np.int32] = lexical["title_of_row"]
         self._body = LexicalField.from_tensors(lexical, "body", len(passages))
+        self._pairs = LexicalField.from_tensors(lexical, "pairs", len(passages))
         self._title = LexicalField.from_tensors(lexical, "title", titles.ntotal)
+        self._title_idf: Array = lexical["title_idf"]
+        self._titles = _distinct_titles(passages)
         self.vectors = _view(dense)
         """Vectors of the texts, (passages, dimension)."""
         self._title_vectors = _view(titles)
@@ -146,12 +149,17 @@ class PassageStore:
     def signals(self, query: str, candidates: int = _CANDIDATES) -> tuple[NDArray[np.int64], Signals]:
         """Rows worth scoring, ascending, and their signals: what ``fuse`` is tuned on."""
         vector = self.embedder.query_vector(query)  # (dimension,)
-        weights = {term: float(count) for term, count in Counter(terms(query)).items()}
-        body = self._body.scores(weights)  # (rows,)
-        title = self._title.scores(weights)  # (titles,)
+        asked, pairs = terms(query), word_pairs(query)
+        coverage = self._title.scores(dict.fromkeys(asked, 1.0))  # (titles,)
+        matched = coverage * self._title_idf
+        named = self._named(coverage, matched)
+        # A name found in the titles says where to look; what to look for there is the rest of the query.
+        body = self._body.scores({term: 1.0 for term in asked if term not in named})  # (rows,)
+        close = [_pair(*pair) for pair in pairs if not named.issuperset(pair)]
+        phrase = self._pairs.scores(dict.fromkeys(close, 1.0))  # (rows,)
         count = min(candidates, len(self))
         nearest = self.dense_index.search(vector[None], count)[1][0]
-        lexical = body + title[self._title_of_row]
+        lexical = nominate(coverage[self._title_of_row], matched[self._title_of_row], body, phrase)
         best = np.argpartition(-lexical, count - 1)[:count]
         rows = np.union1d(nearest[nearest >= 0], best[lexical[best] > 0]).astype(np.int64)
         title_rows = self._title_of_row[rows]
@@ -159,8 +167,16 @@ class PassageStore:
             dense=self.vectors[rows] @ vector,
             dense_title=self._title_vectors[title_rows] @ vector,
             body=body[rows],
-            title=title[title_rows],
+            phrase=phrase[rows],
+            coverage=coverage[title_rows],
+            matched=matched[title_rows],
         )
+
+    def _named(self, coverage: Array, matched: Array) -> frozenset[str]:
+        """Terms of the title that the query names: of the titles that are mostly in it the weightiest."""
+        weight = np.where(coverage >= NAMED, matched, 0.0)
+        best = int(np.argmax(weight))
+        return frozenset(terms(self._titles[best])) if weight[best] > 0 else frozenset()
 
     @classmethod
     def build(
@@ -185,14 +201,18 @@ class PassageStore:
             dense.add(embedder.vectors([passage.text for passage in chunk], "passage"))
             if progress is not None:
                 progress(min(start + _CHUNK, len(rows)), len(rows))
-        names = sorted({passage.title for passage in rows})
+        names = _distinct_titles(rows)
         titles = faiss.IndexFlatIP(embedder.dimension)
         titles.add(_title_vectors(names, embedder))
         place = {title: number for number, title in enumerate(names)}
+        shares, idf = LexicalField.build_shares([terms(title) for title in names])
+        pairs = [[_pair(*pair) for pair in word_pairs(passage.text)] for passage in rows]
         lexical = {
             "title_of_row": np.array([place[passage.title] for passage in rows], dtype=np.int32),
+            "title_idf": idf,
             **LexicalField.build([terms(passage.text) for passage in rows]).tensors("body"),
-            **LexicalField.build([terms(title) for title in names]).tensors("title"),
+            **LexicalField.build(pairs).tensors("pairs"),
+            **shares.tensors("title"),
         }
         with atomic_folder(folder) as partial:
             with (partial / "passages.jsonl").open("w", encoding="utf-8") as stream:
@@ -285,6 +305,15 @@ def _check_ids(rows: Sequence[Passage]) -> None:
     for passage_id, count in Counter(passage.id for passage in rows).most_common(1):
         if count > 1:
             raise UserError(f"passage id {passage_id!r} comes {count} times; ids must be unique in a store")
+
+
+def _distinct_titles(passages: Iterable[Passage]) -> list[str]:
+    return sorted({passage.title for passage in passages})
+
+
+def _pair(first: str, second: str) -> str:
+    """Two words as one index term; no word has a space."""
+    return f"{first} {second}"
 
 
 def _title_vectors(names: Sequence[str], embedder: LocalEmbeddings) -> Array:

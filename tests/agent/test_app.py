@@ -317,6 +317,15 @@ def test_the_graph_can_be_run_by_itself(agent: Agent) -> None:
     assert len(agent.turns("mine")) == 4
 
 
+def test_of_two_domains_the_one_that_works_answers(skills: dict[str, FakeSkill], tmp_path: Path) -> None:
+    broken = [broken_member(name, DataError(f"no {name} index")) for name in ("legal", "tax")]
+    agent = make_agent(skills, tmp_path / "s", extra=broken)
+    assert agent.ask("a medical and legal question").text == "medical says a medical and legal question"
+    assert {domain.name: domain.error for domain in agent.domains}["legal"] == "no legal index"
+    with pytest.raises(DataError, match="no legal index"):
+        agent.ask("a legal and tax question")
+
+
 def test_errors_of_one_of_two_skills_fail_the_turn(tmp_path: Path) -> None:
     def fails(request: SkillRequest) -> list[SkillEvent]:
         raise ModelError("the engine stopped")

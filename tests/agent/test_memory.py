@@ -170,6 +170,24 @@ def test_a_place_that_cannot_be_written_is_named(skill: FakeSkill, tmp_path: Pat
         agent.ask("medical", session="s")
 
 
+def test_a_file_that_another_process_holds_is_an_error(
+    skill: FakeSkill, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.memory.BUSY_SECONDS", 0.05)
+    agent = agent_over(skill, file)
+    agent.ask("medical before", session="s")
+    other = sqlite3.connect(file)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(DataError, match=r"sessions\.sqlite' is in use by another process; try again"):
+        agent.ask("medical blocked", session="s")
+    other.close()
+    agent.ask("medical after", session="s")
+    assert [turn.text for turn in agent.turns("s") if turn.role == "user"] == [
+        "medical before",
+        "medical after",
+    ]
+
+
 def test_threads_share_a_session_without_loss(skill: FakeSkill, file: Path) -> None:
     agent = agent_over(skill, file)
     threads = [
@@ -208,12 +226,13 @@ def process(kind: str, file: Path, name: str) -> subprocess.Popen[str]:
 
 def test_two_processes_share_a_session_without_loss(skill: FakeSkill, file: Path) -> None:
     processes = [process("four", file, name) for name in ("ann", "bob")]
-    assert [one.wait(200) for one in processes] == [0, 0]
+    assert [one.wait() for one in processes] == [0, 0]
     asked = {turn.text for turn in agent_over(skill, file).turns("s") if turn.role == "user"}
     assert asked == {f"medical {number} of {name}" for number in range(4) for name in ("ann", "bob")}
 
 
-def test_a_killed_process_loses_its_turn_only(skill: FakeSkill, file: Path) -> None:
+@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT])
+def test_an_ended_process_loses_its_turn_only(skill: FakeSkill, file: Path, kill: signal.Signals) -> None:
     agent = agent_over(skill, file)
     agent.ask("medical before", session="s")
     killed = process("endless", file, "ann")
@@ -221,8 +240,8 @@ def test_a_killed_process_loses_its_turn_only(skill: FakeSkill, file: Path) -> N
     for line in killed.stdout:
         if line.strip() == "token":
             break
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
+    killed.send_signal(kill)
+    assert killed.wait() == -kill
     agent.ask("medical after", session="s")
     assert [turn.text for turn in agent.turns("s") if turn.role == "user"] == [
         "medical before",

@@ -215,22 +215,22 @@ def terminal(home: Path) -> Iterator[Callable[..., Terminal]]:
 
 def test_a_conversation_in_a_terminal(terminal: Callable[..., Terminal], home: Path) -> None:
     screen = terminal("-m", "tests.fake_agent", "chat", "--session", "s")
-    screen.wait_for("› ")
+    screen.wait_for("›")
     screen.type("What does metformin do?\r")
     screen.wait_for("Asked before: 0.")
     screen.wait_for("[1] Metformin: side effects")
     screen.wait_for("This is not medical advice.")
-    screen.wait_for("› ")
+    screen.wait_for("›")
 
     screen.type("slow one\r")  # Ctrl-C stops the answer, not the program
     screen.wait_for("word2")
     screen.type("\x03")
     screen.wait_for("(stopped; this turn is not remembered)")
-    screen.wait_for("› ")
+    screen.wait_for("›")
 
     screen.type("first line\\\rsecond line\x1b\rthird line\r")  # backslash and Alt-Enter
     screen.wait_for("Asked before: 1.")
-    screen.wait_for("› ")
+    screen.wait_for("›")
 
     screen.type("\x04")  # Ctrl-D
     assert screen.end() == 0
@@ -242,13 +242,13 @@ def test_a_conversation_in_a_terminal(terminal: Callable[..., Terminal], home: P
 def test_the_real_agent_in_a_terminal(terminal: Callable[..., Terminal], weights_home: Path) -> None:
     """Default weights, shipped packs: a routed answer with a citation, and one that is out of scope."""
     screen = terminal("-m", "agent.cli.main", "chat")
-    screen.wait_for("› ")
+    screen.wait_for("›")
     screen.type("What are common side effects of metformin?\r")
     screen.wait_for("Medical:")
     assert re.search(r"nausea|diarrh", screen.wait_for("[1] "), re.IGNORECASE)
-    screen.wait_for("› ")
+    screen.wait_for("›")
     screen.type("Who won the 1998 World Cup?\r")
     screen.wait_for("(declined: outside the installed domains)")
-    screen.wait_for("› ")
+    screen.wait_for("›")
     screen.type("/quit\r")
     assert screen.end() == 0

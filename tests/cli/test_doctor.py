@@ -82,13 +82,13 @@ def test_domains_lists_what_is_installed_and_what_is_broken(
     assert rows["astrology"]["folder"] == str(good)
     assert rows["astrology"]["trusted"] is False
     assert rows["typo"]["status"] == "broken"
-    assert "titel" in rows["typo"]["error"]
+    assert "title: Field required" in rows["typo"]["error"]
     text = run("domains").out
     assert "Astrology" in text
     assert "typo: " in text
     assert "pack.toml" in text
     _, found = checks(run)
-    assert "titel" in found["domain typo"]["detail"]
+    assert "title: Field required" in found["domain typo"]["detail"]
 
 
 def test_sessions_are_listed_shown_and_deleted(run: Run, home: Path) -> None:

@@ -39,7 +39,7 @@ def ask(
 
 
 def largest_gap(first: Mapping[str, float], second: Mapping[str, float], floor: float) -> float:
-    """Largest difference of log probabilities over the tokens of both that the first gives at least ``floor``."""
+    """Largest difference of log probabilities over the tokens that the first gives at least ``floor``."""
     likely = [token for token, value in first.items() if value >= floor]
     assert likely
     assert set(likely) <= set(second)

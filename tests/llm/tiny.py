@@ -95,14 +95,18 @@ def _tokenizer() -> PreTrainedTokenizerFast:
 
 
 def make_adapter(
-    folder: Path, base: Path, *, base_sha256: str = "", seed: int = 1, rank: int = 4, **options
+    folder: Path,
+    base: Path,
+    *,
+    base_sha256: str = "",
+    seed: int = 1,
+    strength: float = 0.7,
+    **options: object,
 ) -> Path:
     """A LoRA with random A and B (a fresh one would do nothing) over all linear layers, saved by PEFT."""
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-    config = LoraConfig(
-        r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM", **options
-    )
+    config = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM", **options)
     model = get_peft_model(model, config)
     with torch.no_grad():
         for name, parameter in model.named_parameters():

@@ -46,8 +46,21 @@ def test_weights_scale_a_terms_part(documents: list[list[str]]) -> None:
 
 
 def test_a_rare_term_is_worth_more() -> None:
-    field = LexicalField.build([["a", "b"], ["a"], ["a"]])
-    assert field.rarity("unseen") > field.rarity("b") > field.rarity("a") > 0
+    unseen, rare, common = LexicalField.build([["a", "b"], ["a"], ["a"]]).rarity(["unseen", "b", "a"])
+    assert unseen > rare > common > 0
+
+
+@given(DOCUMENTS)
+def test_shares_say_how_much_of_a_row_a_query_has(documents: list[list[str]]) -> None:
+    field, total = LexicalField.build_shares(documents)
+    everything = dict.fromkeys("abcdef", 1.0)
+    np.testing.assert_allclose(
+        field.scores(everything), [1.0 if document else 0.0 for document in documents], rtol=1e-5
+    )
+    only_a = field.scores({"a": 1.0}) * total
+    np.testing.assert_allclose(
+        only_a, [field.rarity(["a"])[0] * ("a" in document) for document in documents], rtol=1e-5
+    )
 
 
 def test_a_saved_field_comes_back(tmp_path: Path) -> None:
@@ -57,7 +70,7 @@ def test_a_saved_field_comes_back(tmp_path: Path) -> None:
     again = LexicalField.from_tensors(load_tensors(tmp_path / "x"), "body", 3)
     query = {"gold": 1.0, "糖尿病": 0.5}
     np.testing.assert_array_equal(again.scores(query), field.scores(query))
-    assert list(again.vocabulary) == list(field.vocabulary)
+    np.testing.assert_array_equal(again.rarity(list(query)), field.rarity(list(query)))
 
 
 def test_the_bytes_depend_on_the_texts_alone(tmp_path: Path) -> None:
@@ -72,6 +85,14 @@ def test_an_index_without_terms_scores_nothing(tmp_path: Path) -> None:
     assert LexicalField.from_tensors(load_tensors(tmp_path / "x"), "title", 2).scores(
         {"a": 1.0}
     ).tolist() == [0, 0]
+
+
+def test_arrays_that_do_not_fit_are_refused() -> None:
+    tensors = LexicalField.build([["x"], ["y"]]).tensors("body")
+    with pytest.raises(DataError, match="do not fit 1 rows"):
+        LexicalField.from_tensors(tensors, "body", 1)
+    with pytest.raises(DataError, match=r"no array 'title\.keys'"):
+        LexicalField.from_tensors(tensors, "title", 2)
 
 
 def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,180 @@
+"""How the shipped router head is made: ``python -m agent.router_head.build --data FOLDER --out RUN``.
+
+FOLDER holds public sets as JSON Lines (``<domain>/<set>.train.jsonl``), which are not part of this project;
+CARD.md names them with their licences. Only sets that may be redistributed are read, only their train splits,
+and no question that occurs in a dev or test split of the routing sets.
+
+    1. own questions: the packs' route examples, out_of_scope.jsonl, written.jsonl, and terms.json (each term
+       in two templates that all labels share: how a question is put says nothing about who owns it)
+    2. the routing set's own rows, then more of the sets it was drawn from
+    3. train on these, temperatures and threshold on the routing sets' dev rows
+
+``--install`` puts the head into this folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from agent.router import OUT_OF_SCOPE, SHIPPED, fingerprint, route_examples
+from skills.files import read_json, read_jsonl, write_jsonl
+from skills.learning.route import GENERAL, RouteConfig, language_of, train
+from skills.pack import discover
+
+Row = dict[str, Any]
+
+_BARRED = re.compile(r"SA\b|Sharing|NC|non-commercial|per task", re.IGNORECASE)
+"""Licences that a shipped head is not trained on, and rows that do not say theirs."""
+
+_NOT_GENERAL = re.compile(
+    "insurance|insurance_change|income|taxes|w2|rollover_401k|direct_deposit|payday|exchange_rate|vaccines"
+    "|nutrition_info|calories|international_visa"
+)
+"""Intents of CLINC150 outside banking that a domain may own."""
+
+_QUESTIONS: tuple[tuple[str, str, int], ...] = (
+    ("medical/medquad_qa", "medical", 300),
+    ("medical/medmcqa", "medical", 700),
+    ("medical/medqa_usmle", "medical", 400),
+    ("medical/pubmedqa_retrieval", "medical", 400),
+    ("medical/zh_toyhom_qa", "medical", 600),
+    ("medical/mmlu", "medical", 400),
+    ("finance/mmlu", "finance", 400),
+    ("finance/tatqa_retrieval", "finance", 500),
+    ("finance/zh_disc_fin_sft", "finance", 100),
+    ("legal/mmlu", "legal", 400),
+    ("legal/cuad_retrieval", "legal", 150),
+    ("legal/contractnli_retrieval", "legal", 80),
+    ("legal/legalbench", "legal", 400),
+    ("legal/zh_lawbench_consult", "legal", 400),
+    ("legal/zh_lexeval_mcq", "legal", 400),
+    ("legal/zh_disclaw_mcq", "legal", 400),
+    ("legal/zh_disclaw_short_answer", "legal", 100),
+    ("legal/zh_statute_retrieval", "legal", 100),
+    ("general/mmlu", GENERAL, 400),
+)
+"""Sets of questions: (set, label, most rows)."""
+
+
+def _folded(text: str) -> str:
+    return re.sub(r"\W+", " ", text.lower()).strip()
+
+
+def _some(rows: Iterable[Row], count: int, seed: str) -> list[Row]:
+    chosen = list(rows)
+    random.Random(seed).shuffle(chosen)
+    return chosen[:count]
+
+
+def own_rows() -> Iterator[Row]:
+    """Everything that was written for this project."""
+    packs, _ = discover()
+    for pack in packs:
+        for example in route_examples(pack):
+            yield {"text": example.text, "label": pack.name}
+    for row in read_jsonl(OUT_OF_SCOPE):
+        yield {"text": row["text"], "label": GENERAL}
+    for row in read_jsonl(SHIPPED / "written.jsonl"):
+        yield {"text": row["text"], "label": row["label"]}
+    for language, parts in read_json(SHIPPED / "terms.json").items():
+        templates = parts.pop("templates")
+        for label, terms in parts.items():
+            chance = random.Random(f"{language} {label}")
+            for term in terms:
+                for template in chance.sample(templates, 2):
+                    yield {"text": template.format(term), "label": label}
+
+
+def public_rows(data: Path) -> Iterator[Row]:
+    """Rows of the public sets' train splits."""
+
+    def read(name: str) -> list[Row]:
+        return list(read_jsonl(data / f"{name}.train.jsonl"))
+
+    for row in read("routing/routing"):
+        if not _BARRED.search(row["licence"]):
+            yield {"text": row["text"], "label": row["label"]}
+    for name, label, count in _QUESTIONS:
+        rows = (row for row in read(name) if not _BARRED.search(row.get("licence", "")))
+        for row in _some(rows, count, name):
+            if "参考材料" not in row["question"]:  # a question, not pages of sources with a question
+                yield {"text": row["question"], "label": label}
+    for row in _some(read("legal/zh_lawbench_topic"), 210, "topic"):
+        yield {"text": row["text"], "label": "legal"}
+    for row in _some(read("customer_service/banking77"), 900, "banking77"):
+        yield {"text": row["text"], "label": "finance"}
+    yield from _intents(read("general/clinc150_oos"), "clinc150", ("banking", "credit_cards"), 500, 1500)
+    multidogo = [row for row in read("customer_service/multidogo_intent") if row["domain"] != "insurance"]
+    yield from _intents(multidogo, "multidogo", ("finance",), 500, 700)
+    turns = [
+        turn
+        for row in read("general/zh_crosswoz_dialogues")
+        for turn in row["turns"]
+        if turn["role"] == "user"
+    ]
+    for turn in _some(turns, 300, "crosswoz"):
+        yield {"text": turn["text"], "label": GENERAL}
+
+
+def _intents(
+    rows: list[Row], name: str, finance: tuple[str, ...], most: int, most_general: int
+) -> Iterator[Row]:
+    money = [row for row in rows if row["domain"] in finance]
+    other = [row for row in rows if row["domain"] not in finance and not _NOT_GENERAL.fullmatch(row["label"])]
+    for chosen, label, count in ((money, "finance", most), (other, GENERAL, most_general)):
+        for row in _some(chosen, count, f"{name} {label}"):
+            yield {"text": row["text"], "label": label}
+
+
+def dev_rows(data: Path) -> list[Row]:
+    """What temperatures and threshold are fitted on. Never trained on, so its licence does not matter."""
+    names = ("routing/routing", "routing/nc_routing")
+    rows = [row for name in names for row in read_jsonl(data / f"{name}.dev.jsonl")]
+    return [{"text": row["text"], "label": row["label"]} for row in rows]
+
+
+def training_rows(data: Path) -> list[Row]:
+    """Own and public rows, each text once, without those that a routing dev or test split holds."""
+    names = [f"{name}.{split}" for name in ("routing", "nc_routing") for split in ("dev", "test")]
+    seen = {_folded(row["text"]) for name in names for row in read_jsonl(data / f"routing/{name}.jsonl")}
+    found: list[Row] = []
+    for row in (*own_rows(), *public_rows(data)):
+        text = row["text"].strip()
+        if (key := _folded(text)) and key not in seen:
+            seen.add(key)
+            found.append({"text": text, "label": row["label"], "lang": language_of(text)})
+    return found
+
+
+def build(data: Path, out: Path, *, install: bool) -> Mapping[str, Any]:
+    """Write the rows beside the run, train, and give the metrics on the dev rows."""
+    rows, dev = out / "rows.train.jsonl", out / "rows.dev.jsonl"
+    write_jsonl(rows, training_rows(data))
+    write_jsonl(dev, dev_rows(data))
+    packs, _ = discover()
+    about = {"examples": {pack.name: fingerprint(route_examples(pack)) for pack in packs}}
+    metrics = train(RouteConfig(train=(rows,), dev=(dev,), out=out / "run"), about=about)
+    if install:
+        for name in ("head.safetensors", "head.json"):
+            shutil.copyfile(out / "run" / "best" / name, SHIPPED / name)
+    return metrics
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Make the shipped router head.")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the public sets")
+    parser.add_argument("--out", type=Path, required=True, help="folder for rows and run")
+    parser.add_argument("--install", action="store_true", help="put the head into the package")
+    given = parser.parse_args()
+    print(json.dumps(dict(build(given.data, given.out, install=given.install)), indent=1))
+
+
+if __name__ == "__main__":
+    main()
