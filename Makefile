@@ -35,7 +35,7 @@ format: setup
 	$(BIN)/ruff format
 
 setup: $(STAMP)
-	@$(BIN)/collegium models pull
+	@$(BIN)/collegium models pull >/dev/null
 
 # The stamp comes last: an interrupted set-up is taken up again by the next one.
 $(STAMP): pyproject.toml constraints.txt .ci/setup

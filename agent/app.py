@@ -87,6 +87,7 @@ class Agent:
         *,
         session: str | None = None,
         user: str | None = None,
+        history: Sequence[Turn] = (),
         domain: str | None = None,
         passages: Sequence[Given] | None = None,
         store: Path | str | None = None,
@@ -96,6 +97,7 @@ class Agent:
 
         session: name of the conversation it belongs to; None: it stands alone and leaves nothing behind.
         user: whose session; None: the local user's.
+        history: the messages before this question, of a conversation that the caller keeps; no session.
         domain: ask this skill; None: the router decides.
         passages: evidence to use instead of a store. store: index folder to use instead of the skill's own.
         configuration: which parts take part (see ``skills.records.Configuration``).
@@ -103,7 +105,7 @@ class Agent:
         Raises UserError for an empty or overlong question and unknown names, ModelError and DataError when a
         part cannot work. Then, and when interrupted, the session is as it was.
         """
-        request = self._request(text, session, user, domain, passages, store, configuration)
+        request = self._request(text, session, user, history, domain, passages, store, configuration)
         for event in self._events(request):
             if isinstance(event, Answered):
                 return event.answer
@@ -115,6 +117,7 @@ class Agent:
         *,
         session: str | None = None,
         user: str | None = None,
+        history: Sequence[Turn] = (),
         domain: str | None = None,
         passages: Sequence[Given] | None = None,
         store: Path | str | None = None,
@@ -125,7 +128,9 @@ class Agent:
         The texts of the Token events, joined, are the answer's text. Closing the iterator stops the engine.
         Raises UserError at once for a bad request; what goes wrong later comes as Failed.
         """
-        return self._reported(self._request(text, session, user, domain, passages, store, configuration))
+        return self._reported(
+            self._request(text, session, user, history, domain, passages, store, configuration)
+        )
 
     async def astream(
         self,
@@ -133,13 +138,14 @@ class Agent:
         *,
         session: str | None = None,
         user: str | None = None,
+        history: Sequence[Turn] = (),
         domain: str | None = None,
         passages: Sequence[Given] | None = None,
         store: Path | str | None = None,
         configuration: Configuration = "lora+rag",
     ) -> AsyncIterator[Event]:
         """``stream`` for an event loop, which it never blocks. Cancelling the task stops the engine."""
-        request = self._request(text, session, user, domain, passages, store, configuration)
+        request = self._request(text, session, user, history, domain, passages, store, configuration)
         loop = asyncio.get_running_loop()
         items: asyncio.Queue[Event | BaseException | None] = asyncio.Queue()
 
@@ -221,6 +227,7 @@ class Agent:
         text: str,
         session: str | None,
         user: str | None,
+        history: Sequence[Turn],
         domain: str | None,
         passages: Sequence[Given] | None,
         store: Path | str | None,
@@ -239,11 +246,16 @@ class Agent:
             raise UserError(f"unknown configuration {configuration!r}; known: {known}", subject=configuration)
         if domain is not None:
             self._college.member(domain)
+        if history and session is not None:
+            raise UserError(
+                "give either a session, which remembers its messages, or a history", subject=session
+            )
         options = TurnOptions(
             domain=domain,
             passages=None if passages is None else given_passages(passages),
             store=None if store is None else Path(store),
             configuration=configuration,
+            history=tuple(history),
         )
         thread = "" if session is None else thread_id(session, user)
         return _Request(question, options, session or "", thread)

@@ -110,7 +110,7 @@ class College:
             if key not in self._skills:
                 member = self.member(name)
                 try:
-                    self._skills[key] = member.build(key[1])
+                    self._skills[key] = _built(member, key[1])
                 except CollegiumError as error:
                     if store is None:
                         self._errors[name] = str(error)
@@ -153,6 +153,18 @@ class College:
             self._skills.clear()
             self._router = None
             self._close()
+
+
+def _built(member: Member, store: Path | None) -> Skill:
+    """The skill; what a pack of somebody else's breaks in an unforeseen way is that pack's error."""
+    try:
+        return member.build(store)
+    except CollegiumError:
+        raise
+    except Exception as error:
+        raise DataError(
+            f"domain {member.domain.name!r} cannot be loaded: {error!r}", subject=member
+        ) from error
 
 
 def compose_college(settings: Settings) -> College:

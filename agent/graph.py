@@ -29,6 +29,7 @@ from langgraph.types import Send
 
 from agent.compose import compose, declined
 from agent.composition import College
+from agent.conversation import Pending, domain_of, pending_of
 from agent.events import Answer, Event, Routed
 from agent.memory import turns_of
 from agent.planner import Plan, Step, make_plan
@@ -47,20 +48,14 @@ class TurnOptions:
     store: Path | None = None
     """Index folder to use instead of the pack's own."""
     configuration: Configuration = "lora+rag"
+    history: tuple[Turn, ...] = ()
+    """Messages before the question, for a turn without a session."""
     cancelled: threading.Event = field(default_factory=threading.Event)
     """Set it to stop the turn; it then raises TurnCancelled."""
 
 
 class TurnCancelled(Exception):
     """The caller no longer wants the answer. Not an error of anyone; nothing is remembered."""
-
-
-class Pending(TypedDict):
-    """A question that waits for a tool argument."""
-
-    domain: str
-    question: str
-    arguments: dict[str, Any]
 
 
 def _merge(old: dict[str, SkillAnswer], new: dict[str, SkillAnswer]) -> dict[str, SkillAnswer]:
@@ -132,7 +127,12 @@ class _Nodes:
     def route(self, state: TurnState, runtime: Runtime[TurnOptions]) -> dict[str, Any]:
         """Who owns the question: the domain told, the one that waits for this reply, or the router's."""
         options, question = _options(runtime), state["question"]
-        pending = state.get("pending")
+        last_domain, pending = state.get("last_domain", ""), state.get("pending")
+        if options.history:
+            last_domain = options.domain or domain_of(options.history, self._college.router.route)
+            pending = None
+            if last_domain:
+                pending = pending_of(options.history, last_domain, self._college.caller(last_domain))
         completed: ToolMatch | None = None
         if pending is not None and options.domain in (None, pending["domain"]):
             caller = self._college.caller(pending["domain"])
@@ -143,10 +143,11 @@ class _Nodes:
             routed = Routed((known,), {known: 1.0}, 0.0)
         else:
             start = time.perf_counter()
-            routed = self._college.router.route(question, self._turns(state))
+            routed = self._college.router.route(question, self._turns(state, options))
             routed = replace(routed, milliseconds=_since(start))
         get_stream_writer()(routed)
-        return {"routed": routed, "completed": completed}
+        changes = {"routed": routed, "completed": completed}
+        return {**changes, "last_domain": last_domain, "pending": pending} if options.history else changes
 
     def plan(self, state: TurnState, runtime: Runtime[TurnOptions]) -> dict[str, Any]:
         """Who answers what."""
@@ -156,7 +157,7 @@ class _Nodes:
         plan = make_plan(
             state["question"],
             routed,
-            history=self._turns(state),
+            history=self._turns(state, options),
             last_domain=state.get("last_domain", "") if options.domain is None else options.domain,
             must_answer=options.passages is not None or options.store is not None,
         )
@@ -173,7 +174,7 @@ class _Nodes:
             request = SkillRequest(
                 question=question,
                 search_query=step.search_query,
-                history=self._turns(state),
+                history=self._turns(state, options),
                 passages=options.passages,
                 configuration=options.configuration,
                 tool=completed,
@@ -269,8 +270,8 @@ class _Nodes:
                 continue
         return replace(plan, steps=tuple(working) or plan.steps[:1])
 
-    def _turns(self, state: TurnState) -> tuple[Turn, ...]:
-        turns = turns_of(state["messages"])
+    def _turns(self, state: TurnState, options: TurnOptions) -> tuple[Turn, ...]:
+        turns = options.history or turns_of(state["messages"])
         return turns[len(turns) - self._history :] if len(turns) > self._history else turns
 
 

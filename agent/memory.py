@@ -146,7 +146,7 @@ class Sessions:
         """The checkpointer. Raises DataError when the file is damaged or cannot be made."""
         with self._opening:
             if self._saver is None:
-                # SQLite does not wait for another process that is making the same file, so one does it at a time.
+                # SQLite does not wait for a process that is making the same file: one at a time.
                 with readable(self.path), FileLock(self._lock_file("open"), timeout=BUSY_SECONDS):
                     connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, check_same_thread=False)
                     try:

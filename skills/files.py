@@ -107,7 +107,9 @@ def numbered_jsonl(path: Path, required: Iterable[str] = ()) -> Iterator[tuple[i
     """
     required = tuple(required)
     if not path.is_file():
-        raise UserError(f"no file {str(path)!r}: expected a JSON Lines file (one JSON object a line)", subject=path)
+        raise UserError(
+            f"no file {str(path)!r}: expected a JSON Lines file (one JSON object a line)", subject=path
+        )
     with path.open("rb") as stream:
         for number, line in enumerate(stream, start=1):
             if not line.strip():
@@ -116,13 +118,17 @@ def numbered_jsonl(path: Path, required: Iterable[str] = ()) -> Iterator[tuple[i
             try:
                 row: object = json.loads(line)
             except (json.JSONDecodeError, UnicodeDecodeError) as error:
-                raise UserError(f"{where}: not valid JSON ({error}); expected one object a line", subject=line) from error
+                raise UserError(
+                    f"{where}: not valid JSON ({error}); expected one object a line", subject=line
+                ) from error
             if not isinstance(row, dict):
                 raise UserError(f"{where}: expected a JSON object, got {type(row).__name__}", subject=row)
             found = cast(dict[str, Any], row)
             missing = [key for key in required if key not in found]
             if missing:
-                raise UserError(f"{where}: no key {missing[0]!r}; expected {', '.join(map(repr, required))}", subject=row)
+                raise UserError(
+                    f"{where}: no key {missing[0]!r}; expected {', '.join(map(repr, required))}", subject=row
+                )
             yield number, found
 
 

@@ -203,7 +203,9 @@ def load_pack(folder: Path, *, origin: str, trusted: bool) -> Pack:
     return Pack(manifest, folder, origin, trusted, guards, patterns)
 
 
-def discover(folders: Iterable[Path] = (), trusted_folders: Iterable[Path] = ()) -> tuple[list[Pack], list[BrokenPack]]:
+def discover(
+    folders: Iterable[Path] = (), trusted_folders: Iterable[Path] = ()
+) -> tuple[list[Pack], list[BrokenPack]]:
     """Find packs: installed ones, then each folder (a pack itself, or a folder of packs).
 
     A name that comes twice is broken for the later comer, and the message names both owners.
@@ -215,8 +217,14 @@ def discover(folders: Iterable[Path] = (), trusted_folders: Iterable[Path] = ())
         candidates.append((entry.name, f"entry point {entry.name!r}", place, True))
     trusted = {path.resolve() for path in trusted_folders}
     for folder in folders:
-        inside = [folder] if (folder / "pack.toml").is_file() else sorted(path.parent for path in folder.glob("*/pack.toml"))
-        candidates += [(path.name, f"folder {str(path)!r}", path, path.resolve() in trusted) for path in inside]
+        inside = (
+            [folder]
+            if (folder / "pack.toml").is_file()
+            else sorted(path.parent for path in folder.glob("*/pack.toml"))
+        )
+        candidates += [
+            (path.name, f"folder {str(path)!r}", path, path.resolve() in trusted) for path in inside
+        ]
     packs: dict[str, Pack] = {}
     broken: list[BrokenPack] = []
     for name, origin, place, may_run in candidates:
@@ -225,7 +233,9 @@ def discover(folders: Iterable[Path] = (), trusted_folders: Iterable[Path] = ())
                 raise DataError(f"{origin}: its package cannot be found")
             pack = load_pack(place, origin=origin, trusted=may_run)
             if pack.name in packs:
-                raise DataError(f"domain {pack.name!r} is brought by {packs[pack.name].origin} and by {origin}; remove one")
+                raise DataError(
+                    f"domain {pack.name!r} is brought by {packs[pack.name].origin} and by {origin}; remove one"
+                )
             packs[pack.name] = pack
         except Exception as error:
             broken.append(BrokenPack(name, origin, str(error)))
@@ -236,5 +246,7 @@ def find(packs: Iterable[Pack], name: str) -> Pack:
     """The pack of that name. Raises UserError listing the known ones."""
     known = {pack.name: pack for pack in packs}
     if name not in known:
-        raise UserError(f"unknown domain {name!r}; known: {', '.join(sorted(known)) or 'none'} (see: collegium domains)")
+        raise UserError(
+            f"unknown domain {name!r}; known: {', '.join(sorted(known)) or 'none'} (see: collegium domains)"
+        )
     return known[name]

@@ -96,7 +96,9 @@ class DomainSkill:
         self._evidence = evidence
         self._tools = tools
         self._threshold = threshold
-        self._writer = Writer(model, pack.prompt("system").render(), adapter=pack.name if pack.adapter else None)
+        self._writer = Writer(
+            model, pack.prompt("system").render(), adapter=pack.name if pack.adapter else None
+        )
 
     def stream(self, request: SkillRequest) -> Iterator[SkillEvent]:
         """Answer one request; see the class for the steps."""
@@ -129,14 +131,24 @@ class DomainSkill:
         yield Retrieved(self.name, evidence, tuple(candidates))
         if not evidence:
             confidence = 1 - (judged[0].score if judged else 0.0)
-            yield from self._end("declined", self._decline(request.question, judged), confidence=confidence, reason="no_evidence", timings=timings)
+            yield from self._end(
+                "declined",
+                self._decline(request.question, judged),
+                confidence=confidence,
+                reason="no_evidence",
+                timings=timings,
+            )
             return
         if request.configuration == "rag-passages":
             passages = [item.passage for item in candidates]
-            yield from self._writer.write_from_passages(self.name, question, passages, evidence[0].score, timings)
+            yield from self._writer.write_from_passages(
+                self.name, question, passages, evidence[0].score, timings
+            )
         else:
             use_adapter = request.configuration == "lora+rag"
-            yield from self._writer.write(self.name, question, evidence[0], use_adapter=use_adapter, timings=timings)
+            yield from self._writer.write(
+                self.name, question, evidence[0], use_adapter=use_adapter, timings=timings
+            )
 
     def _use_tool(self, request: SkillRequest) -> Iterator[SkillEvent]:
         """Run the tool that the question is for; no event if it is for none."""
@@ -154,9 +166,20 @@ class DomainSkill:
             yield from self._end("clarify", str(error), confidence=1.0, reason="bad_argument")
             return
         yield ToolCalled(call)
-        text = prompts.load("tool_answer").render(result=call.text, source=call.source) if call.source else call.text
+        text = (
+            prompts.load("tool_answer").render(result=call.text, source=call.source)
+            if call.source
+            else call.text
+        )
         yield Token(text, self.name)
-        yield SkillAnswer(self.name, "answered", text, tools=(call,), confidence=1.0, timings={"tools": _milliseconds(started)})
+        yield SkillAnswer(
+            self.name,
+            "answered",
+            text,
+            tools=(call,),
+            confidence=1.0,
+            timings={"tools": _milliseconds(started)},
+        )
 
     def _candidates(self, question: str, passages: tuple[Passage, ...] | None) -> Sequence[ScoredPassage]:
         if passages is None:
@@ -171,9 +194,19 @@ class DomainSkill:
         nearest = prompts.load(f"{name}_nearest").render(titles="; ".join(titles)) if titles else ""
         return prompts.load(name).render(domain=self.pack.manifest.title, nearest=nearest).strip()
 
-    def _end(self, status: Status, text: str, *, confidence: float, reason: str, timings: dict[str, float] | None = None) -> Iterator[SkillEvent]:
+    def _end(
+        self,
+        status: Status,
+        text: str,
+        *,
+        confidence: float,
+        reason: str,
+        timings: dict[str, float] | None = None,
+    ) -> Iterator[SkillEvent]:
         yield Token(text, self.name)
-        yield SkillAnswer(self.name, status, text, confidence=confidence, reason=reason, timings=timings or {})
+        yield SkillAnswer(
+            self.name, status, text, confidence=confidence, reason=reason, timings=timings or {}
+        )
 
 
 def _extents(passages: Sequence[Passage]) -> list[tuple[int, int]]:

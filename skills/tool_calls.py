@@ -34,6 +34,13 @@ _INTENT = re.compile(
     r"|多少|多大|多久|多长|计算|(?<![打预])算(?![了法盘是])",
     re.IGNORECASE,
 )
+_METHOD = re.compile(
+    r"\bhow\s+(?:is|are|was|were|do|does|can|should|would)\b(?!.*\b(?:my|his|her|our)\b).*"
+    r"\b(?:calculated?|computed?|work(?:ed)?\s+out|estimated?|determined?)\b"
+    r"|怎么?样?(?:计算|算)|如何(?:计算|算)|计算(?:公式|方法)",
+    re.IGNORECASE,
+)
+"""Asks how something is calculated: words, unless it brings numbers."""
 _NEW_QUESTION = re.compile(
     r"[?？]|^\s*(?:what|how|why|when|where|who|which|can|could|should|does|do|is|are|may|tell|explain)\b"
     r"|什么|怎么|如何|为什么|是否|吗",
@@ -124,7 +131,7 @@ class ToolCaller:
     def match(self, question: str) -> ToolMatch | None:
         """The tool a question is for, perhaps with arguments missing; None if it is for none."""
         text = question.translate(_PLAIN)
-        wants_number = _INTENT.search(text) is not None
+        wants_number = _INTENT.search(text) is not None and not _METHOD.search(text)
         best: tuple[tuple[bool, int], ToolMatch] | None = None
         for name, pattern in self.patterns.items():
             if not _any(pattern.triggers, text) or _any(pattern.unless, text):

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import io
 import re
 import shutil
 import subprocess
@@ -19,7 +18,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -202,6 +201,25 @@ def pull(name_or_hub_id_or_path: str, *, progress: Progress = _silent) -> Path:
         return ensure(name)
 
 
+def installed() -> list[dict[str, str]]:
+    """The known models, then the others on this machine: name, description, path ("" if not here)."""
+    rows: list[dict[str, str]] = []
+    names = [*MODELS]
+    if models_folder().is_dir():
+        here = sorted(path for path in models_folder().iterdir() if not path.name.startswith("."))
+        found = [path.name if path.is_dir() else path.stem for path in here]
+        names += [name.replace("--", "/") for name in found if name not in MODELS]
+    for name in names:
+        try:
+            path = str(ensure(name))
+        except ModelError:
+            path = ""
+        source = MODELS.get(name)
+        described = f"{source.description} ({source.mebibytes} MiB, {source.licence})" if source else ""
+        rows.append({"name": name, "description": described, "path": path})
+    return rows
+
+
 def verify(name: str) -> None:
     """Read every file of a pulled model and compare its hash. Raises ModelError naming the first bad file."""
     path = ensure(name)
@@ -248,7 +266,9 @@ def safetensors_folder(name_or_path: str, *, progress: Progress = _silent) -> Pa
     with _lock(f"convert-{digest[:12]}"):
         if not (folder / MANIFEST).is_file():
             progress(f"converting {path.name} for torch (once)")
-            _convert(path, folder, digest)
+            from skills.llm.dequantise import convert
+
+            convert(path, folder, digest)
     return folder
 
 
@@ -362,45 +382,3 @@ def _cached_hash(path: Path) -> str:
         digest = sha256_file(path)
         write_json(note, {"file": str(path), "sha256": digest})
         return digest
-
-
-def _convert(gguf_file: Path, folder: Path, digest: str) -> None:
-    """De-quantise a GGUF file.
-
-    transformers cannot save what it loaded from GGUF, so a fresh model takes the weights. Stored as float16:
-    it keeps the quantised blocks' products closer than bfloat16 does (their scales are float16 themselves).
-    """
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    place, name = str(gguf_file.parent), gguf_file.name
-    try:
-        with redirect_stderr(io.StringIO()):  # its progress bar cannot be switched off otherwise
-            loaded = AutoModelForCausalLM.from_pretrained(place, gguf_file=name, dtype=torch.float32)
-            tokenizer = AutoTokenizer.from_pretrained(place, gguf_file=name)
-    except Exception as error:
-        raise ModelError(
-            f"{str(gguf_file)!r} cannot be converted for torch: {error}; use the model's Hugging Face folder "
-            "instead (collegium models pull owner/model)",
-            subject=gguf_file,
-        ) from error
-    config = loaded.config
-    vars(config).pop("quantization_config", None)
-    weights = loaded.state_dict()
-    fits = all(tensor.abs().max().item() < torch.finfo(torch.float16).max for tensor in weights.values())
-    dtype = torch.float16 if fits else torch.bfloat16
-    fresh = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    fresh.load_state_dict(weights)
-    fresh.to(dtype)
-    with atomic_folder(folder) as partial:
-        fresh.save_pretrained(partial)
-        tokenizer.save_pretrained(partial)
-        saved = read_json(partial / "config.json")
-        # What dtype="auto" computes in: float16 is for storage, it is slow on CPUs and overflows in training.
-        write_json(partial / "config.json", {**saved, "dtype": "bfloat16"})
-        for file in partial.rglob("*.safetensors"):
-            file.chmod(0o644)
-        write_json(partial / MANIFEST, {"source": name, "base_sha256": digest})

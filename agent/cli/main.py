@@ -18,7 +18,22 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import ask, bench, chat, data, doctor, domains, index, retrieve, score, serve, sessions, train
+from agent.cli import (
+    ask,
+    bench,
+    chat,
+    data,
+    doctor,
+    domains,
+    index,
+    models,
+    retrieve,
+    route,
+    score,
+    serve,
+    sessions,
+    train,
+)
 from prompts import PromptError
 from skills.errors import CollegiumError, UserError
 
@@ -49,14 +64,17 @@ def _options(  # pyright: ignore[reportUnusedFunction]
     os.environ.setdefault("LANGSMITH_TRACING", "false")
 
 
+# In the order of the help page: use it, look into it, keep it running, teach and measure it.
 app.command("chat")(chat.command)
 app.command("ask")(ask.command)
 app.command("serve")(serve.command)
-app.command("domains")(domains.command)
-app.command("doctor")(doctor.command)
 app.add_typer(sessions.app, name="sessions")
-app.add_typer(index.app, name="index")
+app.command("route")(route.command)
 app.command("retrieve")(retrieve.command)
+app.add_typer(index.app, name="index")
+app.command("domains")(domains.command)
+app.add_typer(models.app, name="models")
+app.command("doctor")(doctor.command)
 app.add_typer(train.app, name="train")
 app.add_typer(data.app, name="data")
 app.command("score")(score.command)
@@ -78,8 +96,6 @@ def main() -> None:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         what = "the disk is full" if full else error.strerror or str(error)
         _fail(f"{what}{f': {str(error.filename)!r}' if error.filename else ''}", 1)
-    except KeyboardInterrupt:
-        _fail("stopped", 130)
     except Exception as error:
         _fail(f"unexpected {type(error).__name__}: {error} (COLLEGIUM_DEBUG=1 shows where)", 1)
 

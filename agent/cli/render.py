@@ -69,13 +69,14 @@ class TurnView:
         self._domain = ""
         self._shown = ""
         self._column = 0
+        self._space = ""
 
     def show(self, events: Iterable[Event]) -> Answer:
         """Show one turn as it happens and return its answer. Raises the error of a turn that failed.
 
         Whatever passes through, a KeyboardInterrupt too, leaves the screen in order.
         """
-        self._domain, self._shown, self._column = "", "", 0
+        self._domain, self._shown, self._column, self._space = "", "", 0, ""
         self._wait("routing")
         answer: Answer | None = None
         try:
@@ -128,15 +129,18 @@ class TurnView:
         self._rest()
         if self._column:
             self._line()
-        source = f"Source: {clean(call.source)}" if call.source else ""
+        # The result as a sentence follows as the answer; here are the numbers that went in and came out.
+        values = [
+            f"{name} = {value}" for name, value in call.values.items() if isinstance(value, int | float | str)
+        ]
+        result = clean("\n".join(values[:12]) or call.text)
         if self.plain:
-            self.console.print(Text(f"{call_line(call)}: {clean(call.text)}"), soft_wrap=True)
+            self.console.print(Text(f"{call_line(call)}: {result.replace(chr(10), ', ')}"), soft_wrap=True)
             return
-        body = Text(clean(call.text))
-        if source:
-            body.append(f"\n{source}", "dim")
         title = escape(call_line(call))
-        self.console.print(Panel(body, title=title, title_align="left", border_style="cyan", expand=False))
+        self.console.print(
+            Panel(Text(result), title=title, title_align="left", border_style="cyan", expand=False)
+        )
         self._wait("writing")
 
     def _token(self, token: Token) -> None:
@@ -192,18 +196,19 @@ class TurnView:
         for part in re.findall(r"\n|[^\S\n]+|\S+", text):
             if part == "\n":
                 self._line()
-                continue
-            size = cell_len(part)
-            if self._column + size > width and self._column and size <= width:
-                self._line()
-                if part.isspace():
-                    continue
-            self.console.print(Text(part), end="", soft_wrap=True)
-            self._column = (self._column + size) % width or width if size else self._column
+            elif part.isspace():
+                self._space = part if self._column else ""  # shown when a word follows on this line
+            else:
+                size = cell_len(part)
+                if self._column and self._column + len(self._space) + size > width:
+                    self._line()
+                self.console.print(Text(self._space + part), end="", soft_wrap=True)
+                self._column = (self._column + len(self._space) + size - 1) % width + 1
+                self._space = ""
 
     def _line(self) -> None:
         self.console.print()
-        self._column = 0
+        self._column, self._space = 0, ""
 
     def _wait(self, what: str) -> None:
         """A spinner on a terminal while nothing is shown yet."""

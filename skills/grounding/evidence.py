@@ -28,7 +28,7 @@ from skills.weights import ensure
 
 CANDIDATES = 8
 """Retrieved passages that the encoder reads."""
-THRESHOLD = 0.5
+THRESHOLD = 0.4
 """Probability from which a passage counts as evidence."""
 FEATURES = ("bias", "logit", "coverage", "similarity", "missing_names")
 
@@ -73,7 +73,9 @@ class Signs:
 class EvidenceModel:
     """Judges candidates. Threads may share it."""
 
-    def __init__(self, encoder: Encoder, head: dict[str, np.ndarray], decision: Decision, max_tokens: int) -> None:
+    def __init__(
+        self, encoder: Encoder, head: dict[str, np.ndarray], decision: Decision, max_tokens: int
+    ) -> None:
         self._encoder = encoder
         self._weight = head["weight"].reshape(-1)  # (2 * dimension,): [CLS], then mean state
         self._bias = float(head["bias"].reshape(-1)[0])
@@ -83,7 +85,9 @@ class EvidenceModel:
     def logits(self, question: str, texts: Sequence[str]) -> list[float]:
         """Cross-encoder score of each text for the question; above 0 means "answers it" before calibration."""
         states = self._encoder.hidden([(question, text) for text in texts], max_tokens=self._max_tokens)
-        return [float(np.concatenate([state[0], state.mean(0)]) @ self._weight) + self._bias for state in states]
+        return [
+            float(np.concatenate([state[0], state.mean(0)]) @ self._weight) + self._bias for state in states
+        ]
 
     def read(self, question: str, candidates: Sequence[ScoredPassage]) -> dict[str, float]:
         """Cross-encoder score by passage id; Chinese passages, and any for a Chinese question, are not read."""
@@ -127,7 +131,9 @@ class EvidenceModel:
     def with_weights(self, english: dict[str, float], chinese: dict[str, float]) -> EvidenceModel:
         """The same encoder with another decision."""
         head = {"weight": self._weight, "bias": np.array([self._bias])}
-        return EvidenceModel(self._encoder, head, Decision(english=english, chinese=chinese), self._max_tokens)
+        return EvidenceModel(
+            self._encoder, head, Decision(english=english, chinese=chinese), self._max_tokens
+        )
 
     def probability(self, signs: Signs) -> float:
         """Probability that the passage answers the question."""
@@ -138,7 +144,10 @@ class EvidenceModel:
     def select(self, question: str, candidates: Sequence[ScoredPassage]) -> list[Evidence]:
         """The first CANDIDATES candidates with their spans and probability, most probable first."""
         judged = candidates[:CANDIDATES]
-        scored = [(self.probability(signs), item.passage) for signs, item in zip(self.signs(question, judged), judged, strict=True)]
+        scored = [
+            (self.probability(signs), item.passage)
+            for signs, item in zip(self.signs(question, judged), judged, strict=True)
+        ]
         scored.sort(key=lambda pair: -pair[0])
         return [Evidence(passage, select_spans(passage.text, question), score) for score, passage in scored]
 
@@ -166,7 +175,9 @@ def load_evidence(folder: Path | None = None, *, threads: int = 2) -> EvidenceMo
     described = read_json(folder / "collegium.json")
     base = ensure(described["encoder"])
     if sha256_file(base / "model.safetensors") != described["encoder_sha256"]:
-        raise ModelError(f"evidence encoder {str(folder)!r} was trained from another {described['encoder']!r} than the one in {str(base)!r}")
+        raise ModelError(
+            f"evidence encoder {str(folder)!r} was trained from another {described['encoder']!r} than the one in {str(base)!r}"
+        )
     try:
         head = load_file(folder / "head.safetensors")
         fitted = folder / "decision.json"

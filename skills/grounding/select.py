@@ -23,7 +23,9 @@ def sentence_scores(text: str, spans: list[tuple[int, int]], question: str) -> l
     wanted = set(terms(question))
     found = [set(terms(text[start:end])) for start, end in spans]
     frequency = Counter(term for words in found for term in words)
-    return [sum(math.log(1 + len(spans) / frequency[term]) for term in sorted(words & wanted)) for words in found]
+    return [
+        sum(math.log(1 + len(spans) / frequency[term]) for term in sorted(words & wanted)) for words in found
+    ]
 
 
 def select_spans(text: str, question: str, limit: int = LIMIT) -> tuple[tuple[int, int], ...]:
@@ -34,7 +36,11 @@ def select_spans(text: str, question: str, limit: int = LIMIT) -> tuple[tuple[in
     values = _rendered_rows(text)
     if len(text) <= limit and not values:
         return ((len(text) - len(text.lstrip()), len(text.rstrip())),)
-    units = [span for span in sentences(text) if not values or not tables.is_table_line(text[slice(*span)]) or span in values]
+    units = [
+        span
+        for span in sentences(text)
+        if not values or not tables.is_table_line(text[slice(*span)]) or span in values
+    ]
     scores = sentence_scores(text, units, question)
     # Ties go to the earlier sentence: the lead states what the rest explains.
     order = sorted(range(len(units)), key=lambda index: (-scores[index], index))

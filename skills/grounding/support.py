@@ -15,7 +15,10 @@ COVERAGE = 0.7
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _MARK = re.compile(r"\s*\[\d+(?:\s*,\s*\d+)*\]")
-_NEGATION = re.compile(r"\b(?:not|no|never|none|neither|nor|cannot|without|unless|except)\b|n't\b|不|没|无|未|非|勿|禁", re.IGNORECASE)
+_NEGATION = re.compile(
+    r"\b(?:not|no|never|none|neither|nor|cannot|without|unless|except)\b|n't\b|不|没|无|未|非|勿|禁",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,14 @@ import re
 from dataclasses import dataclass
 
 _YEAR_OR_DATE = re.compile(r"\b(?:19|20)\d\d\b")
-_NUMBER = re.compile(r"^[\s$€£¥(−–-]*\d[\d,]*(?:\.\d+)?\s*[%)xX]*$|^[\s$€£¥]*[—–-]+\s*%?$|^n/?a$|^nil$", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"^[\s$€£¥(−–-]*\d[\d,]*(?:\.\d+)?\s*[%)xX]*$|^[\s$€£¥]*[—–-]+\s*%?$|^n/?a$|^nil$", re.IGNORECASE
+)
 
-_UNIT = re.compile(r"\(?(?P<unit>(?:[$€£¥] ?)?in (?:[A-Z$€£]\S* ?)?(?:thousands?|millions?|billions?)[^|)]{0,60})\)?", re.IGNORECASE)
+_UNIT = re.compile(
+    r"\(?(?P<unit>(?:[$€£¥] ?)?in (?:[A-Z$€£]\S* ?)?(?:thousands?|millions?|billions?)[^|)]{0,60})\)?",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,9 @@ def _is_value_row(cells: list[str]) -> bool:
 def _is_text_row(cells: list[str]) -> bool:
     """A row of words under values: labelled, and nothing in it that looks like a header of the next block."""
     values = [cell for cell in cells[1:] if cell]
-    return bool(cells[0] and values) and not any(_YEAR_OR_DATE.search(cell) or _UNIT.fullmatch(cell) for cell in values)
+    return bool(cells[0] and values) and not any(
+        _YEAR_OR_DATE.search(cell) or _UNIT.fullmatch(cell) for cell in values
+    )
 
 
 def rows(text: str) -> list[TableRow]:

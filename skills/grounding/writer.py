@@ -16,7 +16,16 @@ import prompts
 from skills.grounding.citations import cite, mark_numbers
 from skills.grounding.select import prompt_text, sentence_scores
 from skills.grounding.support import check, without_marks
-from skills.records import Citation, Configuration, Evidence, Passage, SkillAnswer, SkillEvent, Token, Verified
+from skills.records import (
+    Citation,
+    Configuration,
+    Evidence,
+    Passage,
+    SkillAnswer,
+    SkillEvent,
+    Token,
+    Verified,
+)
 from skills.retrieval.text import is_chinese, sentences
 
 MAX_TOKENS = 160
@@ -63,13 +72,27 @@ class Writer:
                 shown.append(text)
                 spans.append(span)
         citation = cite(1, passage, spans)
-        yield SkillAnswer(domain, "answered", " ".join(shown), (citation,), confidence=round(evidence.score, 4), timings=timings)
+        yield SkillAnswer(
+            domain,
+            "answered",
+            " ".join(shown),
+            (citation,),
+            confidence=round(evidence.score, 4),
+            timings=timings,
+        )
 
     def write_from_passages(
-        self, domain: str, question: str, passages: Sequence[Passage], confidence: float, timings: dict[str, float]
+        self,
+        domain: str,
+        question: str,
+        passages: Sequence[Passage],
+        confidence: float,
+        timings: dict[str, float],
     ) -> Iterator[SkillEvent]:
         """The usual way, for comparison: whole passages in the prompt, no adapter, nothing checked."""
-        listed = "\n".join(f"[{number}] {passage.text}" for number, passage in enumerate(passages[:5], start=1))
+        listed = "\n".join(
+            f"[{number}] {passage.text}" for number, passage in enumerate(passages[:5], start=1)
+        )
         user = prompts.load("passages").render(passages=listed, question=question)
         text = " ".join(self._sentences(user, False, timings))
         yield Token(text, domain)
@@ -78,7 +101,9 @@ class Writer:
             if 1 <= number <= min(5, len(passages)):
                 passage = passages[number - 1]
                 citations.append(cite(number, passage, [(0, len(passage.text))]))
-        yield SkillAnswer(domain, "answered", text, tuple(citations), confidence=round(confidence, 4), timings=timings)
+        yield SkillAnswer(
+            domain, "answered", text, tuple(citations), confidence=round(confidence, 4), timings=timings
+        )
 
     def write_freely(self, domain: str, question: str, configuration: Configuration) -> Iterator[SkillEvent]:
         """Answer from the model's memory alone: for evaluation, never the product's default."""

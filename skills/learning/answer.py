@@ -74,9 +74,13 @@ def train(config: AnswerConfig, progress: Progress = lambda done, total, message
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
     examples, too_long = _examples(config.train, tokenizer, config)
-    dev = sorted(_examples(config.dev, tokenizer, config)[0][: config.dev_limit], key=lambda example: example.tokens)
+    dev = sorted(
+        _examples(config.dev, tokenizer, config)[0][: config.dev_limit], key=lambda example: example.tokens
+    )
     if not examples or not dev:
-        raise UserError("no example is left to train on or to evaluate with; check --train, --dev and --max-tokens")
+        raise UserError(
+            "no example is left to train on or to evaluate with; check --train, --dev and --max-tokens"
+        )
 
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16).to(device)
     model = get_peft_model(
@@ -136,11 +140,17 @@ def _examples(paths: Sequence[Path], tokenizer: Any, config: AnswerConfig) -> tu
         for row in read_jsonl(path, required=("question", "evidence", "answer")):
             turns = [
                 {"role": "system", "content": config.system},
-                {"role": "user", "content": template.render(evidence=row["evidence"], question=row["question"])},
+                {
+                    "role": "user",
+                    "content": template.render(evidence=row["evidence"], question=row["question"]),
+                },
             ]
             text = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
             prompt: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
-            answer: list[int] = [*tokenizer(row["answer"], add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+            answer: list[int] = [
+                *tokenizer(row["answer"], add_special_tokens=False)["input_ids"],
+                tokenizer.eos_token_id,
+            ]
             if len(prompt) + len(answer) > config.max_tokens:
                 too_long += 1
             else:

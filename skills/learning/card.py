@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 
-def training_card(title: str, described: Mapping[str, Any], metrics: Mapping[str, Any], curves: Path | None = None) -> str:
+def training_card(
+    title: str, described: Mapping[str, Any], metrics: Mapping[str, Any], curves: Path | None = None
+) -> str:
     """Markdown with the data's names and hashes, the settings, the metrics and the curve."""
     lines = [f"# {title}", "", "## Data", "", "| split | file | sha256 |", "|---|---|---|"]
     for split in ("train", "dev"):

@@ -55,14 +55,18 @@ class Sample:
         return any(self.right)
 
 
-def train(config: DecisionConfig, progress: Progress = lambda done, total, message: None) -> Mapping[str, Any]:
+def train(
+    config: DecisionConfig, progress: Progress = lambda done, total, message: None
+) -> Mapping[str, Any]:
     """Fit on the train files, score on the dev files. ``decision.json`` is in ``out/best`` and in the artefact.
 
     Raises UserError when files and stores do not pair.
     """
     files = (*config.train, *config.dev)
     if len(files) != len(config.stores):
-        raise UserError(f"{len(files)} files of rows but {len(config.stores)} stores; give one --store for each file")
+        raise UserError(
+            f"{len(files)} files of rows but {len(config.stores)} stores; give one --store for each file"
+        )
     run = Run(config, "decision")
     model = load_evidence(config.evidence)
     samples: list[list[Sample]] = []
@@ -83,10 +87,17 @@ def train(config: DecisionConfig, progress: Progress = lambda done, total, messa
     return metrics
 
 
-def decision_scores(model: EvidenceModel, samples: Sequence[Sample], threshold: float = THRESHOLD) -> dict[str, float]:
+def decision_scores(
+    model: EvidenceModel, samples: Sequence[Sample], threshold: float = THRESHOLD
+) -> dict[str, float]:
     """coverage: answerable questions that find evidence; right: share of those whose best passage is right;
     unsupported: unanswerable questions that find evidence all the same."""
-    best = [max(((model.probability(s), ok) for s, ok in zip(x.signs, x.right, strict=True)), default=(0.0, False)) for x in samples]
+    best = [
+        max(
+            ((model.probability(s), ok) for s, ok in zip(x.signs, x.right, strict=True)), default=(0.0, False)
+        )
+        for x in samples
+    ]
     there = [pair for pair, sample in zip(best, samples, strict=True) if sample.answerable]
     absent = [pair for pair, sample in zip(best, samples, strict=True) if not sample.answerable]
     found = [right for probability, right in there if probability >= threshold]
@@ -107,7 +118,11 @@ def _samples(path: Path, store: PassageStore, model: EvidenceModel) -> Iterator[
         found = store.search(question, _SEARCHED)
         texts = {_fold(passage.text) for passage in gold}
         documents = {_document(passage.id) for passage in gold}
-        left = [item for item in found if _document(item.passage.id) not in documents and _fold(item.passage.text) not in texts]
+        left = [
+            item
+            for item in found
+            if _document(item.passage.id) not in documents and _fold(item.passage.text) not in texts
+        ]
         titles = {passage.title for passage in gold if shared[passage.title] <= _GENERIC_TITLE}
         others = [item for item in left if item.passage.title not in titles]
         if gold:
@@ -115,7 +130,9 @@ def _samples(path: Path, store: PassageStore, model: EvidenceModel) -> Iterator[
         else:
             variants = [(found, weight)] if row.get("answerable") is False else []
         cut = [(items[:CANDIDATES], share) for items, share in variants]
-        logits = model.read(question, list({item.passage.id: item for items, _ in cut for item in items}.values()))
+        logits = model.read(
+            question, list({item.passage.id: item for items, _ in cut for item in items}.values())
+        )
         for items, share in cut:
             right = tuple(_fold(item.passage.text) in texts for item in items)
             yield Sample(tuple(model.signs(question, items, logits)), right, share)

@@ -57,7 +57,9 @@ class Group:
         return max(len(ids) for ids, _ in self.pairs) * len(self.pairs)
 
 
-def train(config: EvidenceConfig, progress: Progress = lambda done, total, message: None) -> Mapping[str, Any]:
+def train(
+    config: EvidenceConfig, progress: Progress = lambda done, total, message: None
+) -> Mapping[str, Any]:
     """Run the training, return its metrics. LoRA and head are in ``out/best``.
 
     Raises UserError for malformed rows or a run folder that cannot be used, ModelError without the encoder.
@@ -127,15 +129,26 @@ def train(config: EvidenceConfig, progress: Progress = lambda done, total, messa
                 total += float(_loss(scores)) * len(scores)
                 first += int((scores.argmax(1) == 0).sum())
                 positive += scores[:, 0].tolist()
-                negative += [value for row in scores[:, 1:].tolist() for value in row if value != float("-inf")]
-        return {"dev_loss": total / len(dev), "dev_first": first / len(dev), "dev_auc": _auc(positive, negative)}
+                negative += [
+                    value for row in scores[:, 1:].tolist() for value in row if value != float("-inf")
+                ]
+        return {
+            "dev_loss": total / len(dev),
+            "dev_first": first / len(dev),
+            "dev_auc": _auc(positive, negative),
+        }
 
     def save(partial: Path) -> None:
         save_lora(encoder, partial, base=config.encoder)
         tensors = {"weight": head.weight, "bias": head.bias}
-        save_file({name: value.detach().float().cpu().numpy() for name, value in tensors.items()}, partial / "head.safetensors")
+        save_file(
+            {name: value.detach().float().cpu().numpy() for name, value in tensors.items()},
+            partial / "head.safetensors",
+        )
         described = {"encoder": config.encoder, "encoder_sha256": sha256_file(folder / "model.safetensors")}
-        write_json(partial / "collegium.json", {"method": "evidence", **described, "max_tokens": config.max_tokens})
+        write_json(
+            partial / "collegium.json", {"method": "evidence", **described, "max_tokens": config.max_tokens}
+        )
 
     scores = fit(
         run,
@@ -149,7 +162,9 @@ def train(config: EvidenceConfig, progress: Progress = lambda done, total, messa
         progress=progress,
     )
     metrics = {"questions": len(groups), "dev_questions": len(dev), **scores}
-    run.finish(metrics, training_card("Evidence encoder", run.described, metrics, run.folder / "curves.jsonl"))
+    run.finish(
+        metrics, training_card("Evidence encoder", run.described, metrics, run.folder / "curves.jsonl")
+    )
     return metrics
 
 
@@ -163,7 +178,9 @@ def _loss(scores: torch.Tensor) -> torch.Tensor:
 
     real = torch.isfinite(scores)
     ranking = cross_entropy(scores, torch.zeros(len(scores), dtype=torch.long, device=scores.device))
-    wrong = torch.where(real[:, 1:], softplus(scores[:, 1:].nan_to_num(neginf=0.0)), 0.0).sum(1) / real[:, 1:].sum(1)
+    wrong = torch.where(real[:, 1:], softplus(scores[:, 1:].nan_to_num(neginf=0.0)), 0.0).sum(1) / real[
+        :, 1:
+    ].sum(1)
     return ranking + 0.5 * (softplus(-scores[:, 0]) + wrong).mean()
 
 

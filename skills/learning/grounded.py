@@ -41,7 +41,11 @@ def _mark(sentence: str) -> str:
 def from_short_answer(question: str, passages: Sequence[Passage], answer: str) -> Row | None:
     """A row for an answer that stands literally in a passage, or for a yes or no; None if none holds it."""
     if answer.lower() in ("yes", "no"):
-        return {"question": question, "evidence": evidence_text(passages[0], question), "answer": f"{answer.capitalize()} [1]."}
+        return {
+            "question": question,
+            "evidence": evidence_text(passages[0], question),
+            "answer": f"{answer.capitalize()} [1].",
+        }
     parts = [_fold(part) for part in answer.split(";")]
     for passage in passages:
         evidence = evidence_text(passage, question)
@@ -60,14 +64,22 @@ def from_lead(question: str, passage: Passage) -> Row:
         if kept and abs(LEAD - size) <= abs(LEAD - size - len(sentence)):
             break
         kept.append(sentence)
-    return {"question": question, "evidence": evidence, "answer": " ".join(_mark(sentence) for sentence in kept)}
+    return {
+        "question": question,
+        "evidence": evidence,
+        "answer": " ".join(_mark(sentence) for sentence in kept),
+    }
 
 
 def from_written(rows: Iterable[Mapping[str, Any]], passages: Mapping[str, Passage]) -> Iterator[Row]:
     """Rows for answers that a pack's author wrote with marks, each from its first gold passage."""
     for row in rows:
         passage = passages[row["gold"][0]]
-        yield {"question": row["question"], "evidence": evidence_text(passage, row["question"]), "answer": row["answer"]}
+        yield {
+            "question": row["question"],
+            "evidence": evidence_text(passage, row["question"]),
+            "answer": row["answer"],
+        }
 
 
 _CELL_QUESTIONS = (
@@ -89,12 +101,18 @@ def from_tables(passages: Iterable[Passage], *, per_table: int, seed: int) -> It
             (row.label.rpartition(": ")[2], header, value)
             for row in tables.rows(passage.text)
             for header, value in row.cells
-            if header and row.label and len(row.label) < 90 and _CELL.fullmatch(value) and re.search(r"[a-z]", row.label)
+            if header
+            and row.label
+            and len(row.label) < 90
+            and _CELL.fullmatch(value)
+            and re.search(r"[a-z]", row.label)
         ]
         labels = [label for label, _, _ in cells]
         unique = [cell for cell in cells if labels.count(cell[0]) <= 4]
         for label, header, value in choose.sample(unique, min(per_table, len(unique))):
-            question = choose.choice(_CELL_QUESTIONS).format(row=label.lower() if choose.random() < 0.6 else label, column=header)
+            question = choose.choice(_CELL_QUESTIONS).format(
+                row=label.lower() if choose.random() < 0.6 else label, column=header
+            )
             evidence = evidence_text(passage, question)
             if value in evidence:
                 yield {"question": question, "evidence": evidence, "answer": f"{value} [1]."}

@@ -94,7 +94,9 @@ def fit(
     """
     import torch
 
-    optimizer = torch.optim.AdamW(trainable.values(), lr=config.learning_rate, weight_decay=0.0, betas=(0.9, 0.99))
+    optimizer = torch.optim.AdamW(
+        trainable.values(), lr=config.learning_rate, weight_decay=0.0, betas=(0.9, 0.99)
+    )
     steps = len(batches)
     every = max(1, math.ceil(steps / config.evaluations))
     step, misses, seen = 0, 0, 0
@@ -146,7 +148,9 @@ def _rate(step: int, steps: int, warmup: float) -> float:
     return 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1.0, steps - rising)))
 
 
-def _save_state(path: Path, trainable: Mapping[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer) -> None:
+def _save_state(
+    path: Path, trainable: Mapping[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer
+) -> None:
     tensors: dict[str, Any] = {}
     for name, parameter in trainable.items():
         tensors[f"value/{name}"] = parameter.detach().float().cpu().numpy()
@@ -155,7 +159,9 @@ def _save_state(path: Path, trainable: Mapping[str, torch.nn.Parameter], optimiz
     save_file(tensors, path)
 
 
-def _load_state(path: Path, trainable: Mapping[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer) -> None:
+def _load_state(
+    path: Path, trainable: Mapping[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer
+) -> None:
     import torch
 
     tensors = load_file(path)

@@ -23,4 +23,6 @@ def save_lora(model: Any, folder: Path, *, base: str) -> None:
         return sorted(map(str, value)) if isinstance(value, set | frozenset) else str(value)
 
     described = json.loads(json.dumps(model.peft_config["default"].to_dict(), default=plain))
-    write_json(folder / "adapter_config.json", described | {"base_model_name_or_path": base, "inference_mode": True})
+    write_json(
+        folder / "adapter_config.json", described | {"base_model_name_or_path": base, "inference_mode": True}
+    )

@@ -18,7 +18,9 @@ POSITIVES = 4
 """Right passages kept of a question."""
 
 
-def mine(rows: Iterable[Mapping[str, Any]], store: PassageStore, *, negatives: int = 8) -> Iterator[dict[str, Any]]:
+def mine(
+    rows: Iterable[Mapping[str, Any]], store: PassageStore, *, negatives: int = 8
+) -> Iterator[dict[str, Any]]:
     """One row per question whose gold passages are in the store; others are passed over.
 
     A passage whose text equals a gold one is no negative.

@@ -26,7 +26,10 @@ _NLI = re.compile(r"Clause: (?P<clause>.*)\nHypothesis: (?P<hypothesis>.*)", re.
 def passages_of(folder: Path, name: str) -> dict[str, Passage]:
     """The passages of a set by id."""
     rows = read_jsonl(folder / f"{name}.passages.jsonl", required=("id", "text"))
-    return {row["id"]: Passage(row["id"], row["text"], row.get("title", ""), row.get("source", "")) for row in rows}
+    return {
+        row["id"]: Passage(row["id"], row["text"], row.get("title", ""), row.get("source", ""))
+        for row in rows
+    }
 
 
 def answer_rows(folder: Path, domain: str, split: str) -> Iterator[Row]:
@@ -49,7 +52,11 @@ def _finance(folder: Path, split: str) -> Iterator[Row]:
             if made:
                 yield made
     if split == "train":
-        grids = [passage for name, passage in passages.items() if name.endswith("#table") and name[6:-6] in contexts]
+        grids = [
+            passage
+            for name, passage in passages.items()
+            if name.endswith("#table") and name[6:-6] in contexts
+        ]
         yield from from_tables(grids, per_table=4, seed=7)
 
 
@@ -85,7 +92,13 @@ def _first_chunk(text: str, limit: int = 600) -> str:
 
 def evidence_rows(folder: Path, split: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """(set, rows {question, gold}) for `train evidence`, by set; passages come from ``passages_of``."""
-    for name in ("medical/medquad_retrieval", "medical/pubmedqa_retrieval", "finance/tatqa_retrieval", "legal/cuad_retrieval", "legal/contractnli_retrieval"):
+    for name in (
+        "medical/medquad_retrieval",
+        "medical/pubmedqa_retrieval",
+        "finance/tatqa_retrieval",
+        "legal/cuad_retrieval",
+        "legal/contractnli_retrieval",
+    ):
         path = folder / f"{name}.{split}.jsonl"
         if path.is_file():
             yield name, [{"question": row["question"], "gold": row["gold"]} for row in read_jsonl(path)]

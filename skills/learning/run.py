@@ -64,13 +64,21 @@ class Run:
         file = self.folder / "config.json"
         if file.is_file():
             if (self.folder / "metrics.json").is_file():
-                raise UserError(f"{str(self.folder)!r} holds a finished run; choose another --out or delete it")
+                raise UserError(
+                    f"{str(self.folder)!r} holds a finished run; choose another --out or delete it"
+                )
             if not config.resume:
-                raise UserError(f"{str(self.folder)!r} holds an unfinished run; add --resume to continue it, or choose another --out")
+                raise UserError(
+                    f"{str(self.folder)!r} holds an unfinished run; add --resume to continue it, or choose another --out"
+                )
             if read_json(file) != described:
-                raise UserError(f"{str(self.folder)!r} holds a run with other settings or data; choose another --out")
+                raise UserError(
+                    f"{str(self.folder)!r} holds a run with other settings or data; choose another --out"
+                )
         elif self.folder.exists() and any(self.folder.iterdir()):
-            raise UserError(f"--out {str(self.folder)!r} is not empty and holds no run; choose another folder")
+            raise UserError(
+                f"--out {str(self.folder)!r} is not empty and holds no run; choose another folder"
+            )
         self.folder.mkdir(parents=True, exist_ok=True)
         if not file.is_file():
             write_json(file, described)

@@ -1,9 +1,11 @@
 """One score from several signals of how well a passage fits a query.
 
-    score = phrase-aware BM25 + cosine + title mention
+    score = words + 0.4 phrase + meaning + 0.2 title's meaning + 1.6 named title
 
-BM25 and cosine are spread to 0..1 over the candidates of the query, since their scales differ from one query
-and one embedding model to the next. Knows numbers only; how they are gathered is the store's.
+Words (BM25) and meaning (cosine) are spread to 0..1 over the candidates of the query, since their scales
+differ from one query and one embedding model to the next. The weights were chosen on development questions of
+eight English sets (medical, finance, contracts, the shipped domains) for their mean hit@5 and reciprocal
+rank; the optimum is flat. Knows numbers only; how they are gathered is the store's.
 """
 
 from __future__ import annotations
@@ -18,10 +20,13 @@ Array = NDArray[np.floating[Any]]
 
 NAMED = 0.7
 """Share of a title's weight that a query must have to name it."""
-_PHRASE = 0.5
-_DENSE = 1.0
-_DENSE_TITLE = 0.3
-_MENTION = 2.0
+_PHRASE = 0.4
+_DENSE_TITLE = 0.2
+_MENTION = 1.6
+_MENTION_FROM, _MENTION_FULL = 0.6, 0.9
+"""Share of a title's weight from which it counts as named, and from which fully."""
+_LONG_NAME = 10.0
+"""idf sum at which a name is half convincing by itself; a single common word has about 4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,8 @@ class Signals:
     """BM25 of the text for the words of the query (without the words of a title that it names)."""
     phrase: Array
     """BM25 of the text's word pairs for those of the query."""
+    document: Array
+    """BM25 of the document that the text is a part of."""
     coverage: Array
     """Share of the title's idf that the query has, 0..1."""
     matched: Array
@@ -44,30 +51,33 @@ class Signals:
 
 def _spread(values: Array) -> Array:
     """Scaled to 0..1 over the candidates; all 0 where they are alike."""
-    if not len(values):
-        return values
-    low, high = values.min(), values.max()
+    low, high = values.min(initial=np.inf), values.max(initial=-np.inf)
     return (values - low) / (high - low) if high > low else np.zeros_like(values)
 
 
+def _share(values: Array) -> Array:
+    """As a share of the highest; 0 stays 0."""
+    highest = values.max(initial=0.0)
+    return values / highest if highest > 0 else values
+
+
 def _mention(coverage: Array, matched: Array) -> Array:
-    """How clearly the query names the row's title, 0..1: most of the title is there, and none fits better."""
-    clear = np.clip((coverage - 0.4) / 0.4, 0.0, 1.0) * matched
-    highest = clear.max(initial=0.0)
-    return clear / highest if highest > 0 else np.zeros_like(clear)
+    """How clearly the query names the row's title, 0..1: most of it is there, and no title fits better.
+
+    A short and common name counts half, since it may be there by chance.
+    """
+    named = np.clip((coverage - _MENTION_FROM) / (_MENTION_FULL - _MENTION_FROM), 0.0, 1.0) * matched
+    highest = matched.max(initial=0.0)
+    return _share(named) * (0.5 + 0.5 * highest / (highest + _LONG_NAME))
 
 
 def nominate(coverage: Array, matched: Array, body: Array, phrase: Array) -> Array:
     """Keyword scores of all rows, for choosing candidates; 0 where nothing matches."""
-    words = body + _PHRASE * phrase
-    highest = words.max(initial=0.0)
-    share = words / highest if highest > 0 else words
-    return share + _MENTION * _mention(coverage, matched)
+    return _share(body) + _PHRASE * _share(phrase) + _MENTION * _mention(coverage, matched)
 
 
 def fuse(signals: Signals) -> Array:
     """Scores of the candidates, (candidates,), higher is better; comparable within one query."""
-    words = _spread(signals.body + _PHRASE * signals.phrase)
-    meaning = _spread(signals.dense + _DENSE_TITLE * signals.dense_title)
-    mention = _mention(signals.coverage, signals.matched)
-    return words + _DENSE * meaning + _MENTION * mention
+    words = _spread(signals.body) + _PHRASE * _share(signals.phrase)
+    meaning = _spread(signals.dense) + _DENSE_TITLE * _spread(signals.dense_title)
+    return words + meaning + _MENTION * _mention(signals.coverage, signals.matched)

@@ -4,7 +4,7 @@
     passages.jsonl        one passage a line, in row order
     dense.faiss           flat inner-product index of the texts' vectors
     titles.faiss          the same of the distinct titles
-    lexical.safetensors   BM25 of words and of word pairs, the titles' words, and each row's title
+    lexical.safetensors   BM25 of passages' words and word pairs, of documents' words; the titles' words
 
 A folder is built under a temporary name and swapped in whole; loading checks every file against the manifest.
 The bytes depend on passages, embedding model and code alone. Knows how signals are gathered; how they add up
@@ -101,6 +101,9 @@ class PassageStore:
         self._body = LexicalField.from_tensors(lexical, "body", len(passages))
         self._pairs = LexicalField.from_tensors(lexical, "pairs", len(passages))
         self._title = LexicalField.from_tensors(lexical, "title", titles.ntotal)
+        self._document_of_row: NDArray[np.int32] = lexical["document_of_row"]
+        documents = int(self._document_of_row.max(initial=-1)) + 1
+        self._document = LexicalField.from_tensors(lexical, "document", documents)
         self._title_idf: Array = lexical["title_idf"]
         self._titles = _distinct_titles(passages)
         self.vectors = _view(dense)
@@ -157,6 +160,7 @@ class PassageStore:
         body = self._body.scores({term: 1.0 for term in asked if term not in named})  # (rows,)
         close = [_pair(*pair) for pair in pairs if not named.issuperset(pair)]
         phrase = self._pairs.scores(dict.fromkeys(close, 1.0))  # (rows,)
+        document = self._document.scores(dict.fromkeys(asked, 1.0))  # (documents,)
         count = min(candidates, len(self))
         nearest = self.dense_index.search(vector[None], count)[1][0]
         lexical = nominate(coverage[self._title_of_row], matched[self._title_of_row], body, phrase)
@@ -168,6 +172,7 @@ class PassageStore:
             dense_title=self._title_vectors[title_rows] @ vector,
             body=body[rows],
             phrase=phrase[rows],
+            document=document[self._document_of_row[rows]],
             coverage=coverage[title_rows],
             matched=matched[title_rows],
         )
@@ -205,11 +210,14 @@ class PassageStore:
         titles = faiss.IndexFlatIP(embedder.dimension)
         titles.add(_title_vectors(names, embedder))
         place = {title: number for number, title in enumerate(names)}
+        document_of_row, documents = _documents(rows)
         shares, idf = LexicalField.build_shares([terms(title) for title in names])
         pairs = [[_pair(*pair) for pair in word_pairs(passage.text)] for passage in rows]
         lexical = {
             "title_of_row": np.array([place[passage.title] for passage in rows], dtype=np.int32),
             "title_idf": idf,
+            "document_of_row": document_of_row,
+            **LexicalField.build(documents).tensors("document"),
             **LexicalField.build([terms(passage.text) for passage in rows]).tensors("body"),
             **LexicalField.build(pairs).tensors("pairs"),
             **shares.tensors("title"),
@@ -309,6 +317,29 @@ def _check_ids(rows: Sequence[Passage]) -> None:
 
 def _distinct_titles(passages: Iterable[Passage]) -> list[str]:
     return sorted({passage.title for passage in passages})
+
+
+def _documents(passages: Sequence[Passage]) -> tuple[NDArray[np.int32], list[list[str]]]:
+    """Which document each passage is of, and each document's terms with its titles'.
+
+    The id of a part is "<document>#<part>"; a passage without ``#`` in its id is a document of its own.
+    """
+    numbers: dict[str, int] = {}
+    content: list[list[str]] = []
+    titles: list[set[str]] = []
+    of_row: list[int] = []
+    for passage in passages:
+        name = passage.id.rpartition("#")[0] or passage.id
+        number = numbers.setdefault(name, len(numbers))
+        if number == len(content):
+            content.append([])
+            titles.append(set())
+        content[number] += terms(passage.text)
+        if passage.title not in titles[number]:
+            titles[number].add(passage.title)
+            content[number] += terms(passage.title)
+        of_row.append(number)
+    return np.array(of_row, dtype=np.int32), content
 
 
 def _pair(first: str, second: str) -> str:

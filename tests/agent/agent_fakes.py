@@ -13,7 +13,6 @@ from langchain_core.tools import tool
 from agent.app import Agent
 from agent.composition import College, Domain, Member
 from agent.events import Routed
-from skills.errors import CollegiumError
 from skills.pack import ToolPattern
 from skills.records import Citation, SkillAnswer, SkillEvent, SkillRequest, Token, Turn
 from skills.tool_calls import ToolCaller
@@ -103,7 +102,7 @@ def member(name: str, skill: FakeSkill, caller: Callable[[], ToolCaller] | None 
     return Member(Domain(name, name.title()), build, caller or (lambda: ToolCaller([], {})))
 
 
-def broken_member(name: str, error: CollegiumError) -> Member:
+def broken_member(name: str, error: Exception) -> Member:
     def build(store: Path | None) -> FakeSkill:
         raise error
 

@@ -202,6 +202,14 @@ def test_a_broken_skill_is_named_and_the_others_work(skills: dict[str, FakeSkill
     assert "Legal" not in agent.ask("something else").text
 
 
+def test_a_skill_that_breaks_unexpectedly_is_broken_too(skills: dict[str, FakeSkill], tmp_path: Path) -> None:
+    agent = make_agent(skills, tmp_path / "s", extra=[broken_member("legal", KeyError("titles"))])
+    agent.warm_up()
+    assert agent.domains[-1].error == "domain 'legal' cannot be loaded: KeyError('titles')"
+    with pytest.raises(DataError, match="domain 'legal' cannot be loaded"):
+        agent.ask("a legal question")
+
+
 def test_a_broken_pack_is_listed(skills: dict[str, FakeSkill], tmp_path: Path) -> None:
     college = College(
         [], lambda: pytest.fail("no router"), broken=[Domain("law", "law", error="no 'pack.toml'")]

@@ -95,6 +95,9 @@ ask = "How many years?"
 """
 
 
+BOTH = "What is the body weight, in kg? What is the height, in cm?"
+
+
 @pytest.fixture(scope="module")
 def pack(tmp_path_factory: pytest.TempPathFactory) -> Pack:
     return write_pack(tmp_path_factory.mktemp("packs") / "sums", TOOLS, PATTERNS)
@@ -160,6 +163,9 @@ def test_units_are_scaled(caller: ToolCaller) -> None:
         "Which BMI guideline holds at 80 kg and 180 cm?",
         "I weigh 80 kg.",
         "BMI for a woman",
+        "How is the BMI calculated?",
+        "How do doctors work out a BMI?",
+        "体重指数怎么算？",
         "打算测体重指数",
     ],
 )
@@ -173,8 +179,9 @@ def test_questions_that_need_no_tool(caller: ToolCaller, question: str) -> None:
         (
             "Calculate my BMI",
             ("weight", "height"),
-            "What is the body weight, in kg? What is the height, in cm?",
+            BOTH,
         ),
+        ("How do I calculate my BMI?", ("weight", "height"), BOTH),
         ("My BMI, I am 180 cm", ("weight",), "What is the body weight, in kg?"),
         ("帮我算一下体重指数，80公斤", ("height",), "身高是多少厘米？"),
     ],

@@ -40,7 +40,7 @@ def test_an_answer_comes_with_its_skill_sources_and_disclaimer(run: Run) -> None
 
 
 def test_tool_results_and_declines_are_shown_as_such(run: Run) -> None:
-    assert "bmi(weight=80): The BMI is 24.7." in run("ask", "calculate my BMI").out
+    assert "bmi(weight=80): bmi = 24.7\nMedical:\nThe BMI is 24.7.\n" in run("ask", "calculate my BMI").out
     declined = run("ask", "unknown drug")
     assert declined.code == 0
     assert "The store says nothing on that." in declined.out

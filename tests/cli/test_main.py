@@ -51,11 +51,10 @@ def test_a_wrong_command_line_exits_with_2(run: Run, arguments: tuple[str, ...])
         (DataError("broken"), 1, "error: broken"),
         (OSError(errno.ENOSPC, "No space left on device", "/x/y"), 1, "error: the disk is full: '/x/y'"),
         (ZeroDivisionError("a bug"), 1, "error: unexpected ZeroDivisionError: a bug"),
-        (KeyboardInterrupt(), 130, ""),
     ],
 )
 def test_errors_become_one_line_and_an_exit_code(
-    run: Run, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, says: str
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int, says: str
 ) -> None:
     def fails(given: str | None) -> str:
         raise error
@@ -66,6 +65,14 @@ def test_errors_become_one_line_and_an_exit_code(
     assert says in result.err
     assert result.err.count("\n") == 1
     assert not result.out
+
+
+def test_ctrl_c_ends_the_command(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(given: str | None) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ask, "_question", interrupted)
+    assert run("ask", "hi").code == 130
 
 
 def test_debug_shows_the_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

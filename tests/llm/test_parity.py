@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+import prompts
 from skills import weights
+from skills.files import read_jsonl
 from skills.llm import ChatTurn, GenerationRequest
 from skills.llm.llamacpp import LlamaCppEngine
 from skills.llm.torch_engine import TorchEngine
-from skills.pack import discover
+from skills.pack import discover, find
 from tests.llm.contract import text_of
 from tests.llm.tiny import make_adapter
 
@@ -29,6 +31,9 @@ TINY_TOLERANCE = 2e-3
 """Nats, float32 against float32 (llama.cpp multiplies the adapter's part in float32 too)."""
 REAL_TOLERANCE = 0.35
 """Nats, float32 against 8-bit activations on 4-bit weights, for tokens of at least 2 % probability."""
+
+EQUAL_TEXTS = 17
+"""Of 20 greedy texts of 16 tokens; the others part at a near tie."""
 
 
 def ask(
@@ -141,3 +146,39 @@ class TestDefaultBase:
         for question in QUESTIONS:
             torch, llama = (engine.next_token_logprobs(ask(question, adapter), 40) for engine in pair)
             assert largest_gap(torch, llama, floor=-3.9) < REAL_TOLERANCE
+
+    @pytest.mark.parametrize("domain", [pack.name for pack in discover()[0]])
+    def test_a_shipped_adapter_writes_the_same_in_both(
+        self, pair: tuple[TorchEngine, LlamaCppEngine], domain: str
+    ) -> None:
+        """20 questions of the pack with their evidence, as the skill asks them."""
+        torch, llama = pair
+        if domain not in torch.adapters():
+            pytest.skip(f"the pack {domain!r} has no adapter yet")
+        requests = [ask(user, domain, system, max_tokens=16) for system, user in pack_prompts(domain)]
+        assert len(requests) == 20
+        equal = sum(text_of(torch, request) == text_of(llama, request) for request in requests)
+        gaps = sorted(
+            largest_gap(torch.next_token_logprobs(request, 10), llama.next_token_logprobs(request, 40), -3.9)
+            for request in requests
+        )
+        print(f"{domain}: {equal} of 20 texts equal; largest gaps {gaps[-3:]}, median {gaps[10]:.3f} nats")
+        assert equal >= EQUAL_TEXTS
+        assert gaps[-1] < REAL_TOLERANCE
+
+
+def pack_prompts(domain: str, count: int = 20) -> list[tuple[str, str]]:
+    """System and user texts of questions spread over a pack's examples, each with its gold passage."""
+    pack = find(discover()[0], domain)
+    passages = {row["id"]: row["text"] for row in read_jsonl(pack.index / "passages.jsonl")}
+    rows = [
+        row for row in pack.examples("answer") if row["gold"][0] in passages and row["question"].isascii()
+    ]
+    template = prompts.load("evidence")
+    return [
+        (
+            pack.prompt("system").render(),
+            template.render(evidence=passages[row["gold"][0]][:300], question=row["question"]),
+        )
+        for row in rows[:: len(rows) // count][:count]
+    ]

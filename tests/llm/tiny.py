@@ -5,17 +5,18 @@ The GGUF file is written here from the format's definition and does not depend o
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from gguf import GGUFWriter, TokenType
-from peft import LoraConfig, get_peft_model
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast, Qwen2Config
 
 from skills.files import write_json
+
+if TYPE_CHECKING:
+    from gguf import GGUFWriter
+    from transformers import PreTrainedTokenizerFast
 
 TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n"
@@ -55,6 +56,9 @@ _NAMES = {
 
 def make_model(folder: Path, architecture: str, seed: int = 0) -> Path:
     """A random Llama or Qwen2 with a byte-level tokenizer and a chat template, as transformers saves it."""
+    import torch
+    from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config
+
     torch.manual_seed(seed)
     config = (LlamaConfig if architecture == "llama" else Qwen2Config)(**_SIZES)
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
@@ -74,6 +78,9 @@ def make_model(folder: Path, architecture: str, seed: int = 0) -> Path:
 
 
 def _tokenizer() -> PreTrainedTokenizerFast:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -104,6 +111,10 @@ def make_adapter(
     **options: object,
 ) -> Path:
     """A LoRA with random A and B (a fresh one would do nothing) over all linear layers, saved by PEFT."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     config = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM", **options)
@@ -120,6 +131,10 @@ def make_adapter(
 
 def write_gguf(path: Path, folder: Path) -> Path:
     """The weights and tokenizer of a folder of ``make_model`` as a float32 GGUF file."""
+    import torch
+    from gguf import GGUFWriter
+    from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     config, kind = model.config, model.config.model_type
@@ -150,7 +165,7 @@ def write_gguf(path: Path, folder: Path) -> Path:
 
 
 def _write_tokenizer(writer: GGUFWriter, tokenizer: PreTrainedTokenizerFast, size: int) -> None:
-    import json
+    from gguf import TokenType
 
     described = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
     by_id = {number: token for token, number in described["vocab"].items()}

@@ -1,0 +1,72 @@
+"""What a conversation implies that its caller kept: its domain, and a question that waits for a value.
+
+A session remembers both. A request that brings its own messages instead (``Agent.ask(history=...)``) has only
+their words, so both are worked out again, from router and tool patterns. Knows no session and no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any, TypedDict
+
+from agent.events import Routed
+from agent.planner import is_follow_up
+from skills.errors import CollegiumError, ToolInputError
+from skills.records import ToolMatch, Turn
+from skills.tool_calls import ToolCaller
+
+_LOOKED_AT = 12
+"""Messages, from the end."""
+
+
+class Pending(TypedDict):
+    """A question that waits for a tool argument."""
+
+    domain: str
+    question: str
+    arguments: dict[str, Any]
+
+
+def domain_of(history: Sequence[Turn], route: Callable[[str], Routed]) -> str:
+    """The domain of the last question that stands on its own and has one; empty if there is none."""
+    questions = [turn.text for turn in history[-_LOOKED_AT:] if turn.role == "user"]
+    for text in reversed(questions):
+        domains = () if is_follow_up(text) else route(text).domains
+        if domains:
+            return domains[0]
+    return ""
+
+
+def pending_of(history: Sequence[Turn], domain: str, caller: ToolCaller) -> Pending | None:
+    """The question of ``domain`` that the last message asked a value for; None if it did not."""
+    pending: Pending | None = None
+    recent = history[-_LOOKED_AT:]
+    for said, replied in pairwise(recent):
+        if (said.role, replied.role) != ("user", "assistant"):
+            continue
+        question, match = said.text, None
+        if pending is not None:
+            match = caller.complete(pending["question"], said.text, pending["arguments"])
+            question = f"{pending['question']} {said.text}" if match is not None else question
+        match = match or caller.match(said.text)
+        waits = match is not None and replied.text.strip() == _asked_back(caller, match).strip()
+        pending = (
+            Pending(domain=domain, question=question, arguments=dict(match.arguments))
+            if match and waits
+            else None
+        )
+    return pending if recent and recent[-1].role == "assistant" else None
+
+
+def _asked_back(caller: ToolCaller, match: ToolMatch) -> str:
+    """What a skill says when the tool cannot be called; empty if it can."""
+    if match.missing:
+        return match.ask
+    try:
+        caller.call(match)
+    except ToolInputError as error:
+        return str(error)
+    except CollegiumError:
+        return ""
+    return ""
