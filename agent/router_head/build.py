@@ -39,6 +39,12 @@ _NOT_GENERAL = re.compile(
 )
 """Intents of CLINC150 outside banking that a domain may own."""
 
+_ADDRESS = re.compile(r"\b(?:account|acc?t|bank|card|check|statement|billing|loan)", re.IGNORECASE)
+"""What an address has to come with to be a bank's business."""
+
+_EXAMS = ("legal/zh_lexeval_mcq", "legal/zh_disclaw_mcq")
+"""Sets of one form and one domain: they count less, or the form would stand for the domain."""
+
 _QUESTIONS: tuple[tuple[str, str, int], ...] = (
     ("medical/medquad_qa", "medical", 300),
     ("medical/medmcqa", "medical", 700),
@@ -100,18 +106,24 @@ def public_rows(data: Path) -> Iterator[Row]:
 
     for row in read("routing/routing"):
         if not _BARRED.search(row["licence"]):
-            yield {"text": row["text"], "label": row["label"]}
+            weight = 0.5 if row["source"] == "LexEval" else 1.0
+            yield {"text": row["text"], "label": row["label"], "weight": weight}
     for name, label, count in _QUESTIONS:
         rows = (row for row in read(name) if not _BARRED.search(row.get("licence", "")))
         for row in _some(rows, count, name):
             if "参考材料" not in row["question"]:  # a question, not pages of sources with a question
-                yield {"text": row["question"], "label": label}
+                yield {"text": row["question"], "label": label, "weight": 0.4 if name in _EXAMS else 1.0}
     for row in _some(read("legal/zh_lawbench_topic"), 210, "topic"):
         yield {"text": row["text"], "label": "legal"}
     for row in _some(read("customer_service/banking77"), 900, "banking77"):
         yield {"text": row["text"], "label": "finance"}
     yield from _intents(read("general/clinc150_oos"), "clinc150", ("banking", "credit_cards"), 500, 1500)
-    multidogo = [row for row in read("customer_service/multidogo_intent") if row["domain"] != "insurance"]
+    multidogo = [
+        row
+        for row in read("customer_service/multidogo_intent")
+        if row["domain"] != "insurance"
+        and (row["label"] != "finance.updateaddress" or _ADDRESS.search(row["text"]))
+    ]
     yield from _intents(multidogo, "multidogo", ("finance",), 500, 700)
     turns = [
         turn
@@ -149,7 +161,8 @@ def training_rows(data: Path) -> list[Row]:
         text = row["text"].strip()
         if (key := _folded(text)) and key not in seen:
             seen.add(key)
-            found.append({"text": text, "label": row["label"], "lang": language_of(text)})
+            weight = row.get("weight", 1.0)
+            found.append({"text": text, "label": row["label"], "lang": language_of(text), "weight": weight})
     return found
 
 

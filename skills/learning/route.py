@@ -11,6 +11,7 @@ Knows labels and languages; nothing of packs, skills or conversations.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,6 +30,8 @@ from skills.learning.linear import (
     expected_calibration_error,
     fit_head,
     fit_temperature,
+    negative_log_likelihood,
+    softmax,
 )
 from skills.learning.run import Run, TrainingConfig
 from skills.retrieval.text import is_chinese
@@ -170,10 +173,10 @@ class HeadSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    strength: float = Field(default=1.0, gt=0)
+    strength: float = Field(default=4.0, gt=0)
     """Inverse of the L2 penalty."""
-    vector_scale: float = Field(default=0.05, gt=0)
-    """How much the embedding counts beside the n-grams."""
+    vector_scales: tuple[float, ...] = Field(default=(0.0125, 0.025, 0.05), min_length=1)
+    """How much the embedding counts beside the n-grams: for each language the one that is best on dev."""
     buckets: int = Field(default=1 << 16, ge=1 << 8, le=1 << 20)
     """Size of the n-gram table of one language."""
     balance: float = Field(default=1.0, ge=0, le=1)
@@ -194,7 +197,8 @@ def fit(
     """Fit heads and temperatures.
 
     A head knows the labels that its language has rows of; a language with no domain or nothing out of scope
-    gets none. Temperatures are fitted on ``dev``, without it on three-fold cross-validation of ``train``.
+    gets none. Temperature and weight of the embedding are chosen by the negative log-likelihood of ``dev``,
+    without it by three-fold cross-validation of ``train``.
     """
     settings = settings or HeadSettings()
     heads: dict[str, LinearHead] = {}
@@ -206,23 +210,28 @@ def fit(
         if GENERAL not in known or len(known) < 2:
             continue
         vectors = model.vectors([row.text for row in rows], language, embed)
-        head = _fit_one(rows, vectors, known, settings)
-        if dev is None:
-            logits, targets = _held_out(rows, vectors, known, settings)
-        else:
-            judge = [row for row in dev if row.language == language and row.label in present]
-            texts = [row.text for row in judge]
-            seen = model.vectors(texts, language, embed) if judge else vectors[:0]
-            logits = head.logits(texts, seen)
-            targets = _targets(judge, known)
-        heads[language] = (
-            replace(head, temperature=fit_temperature(logits, targets)) if len(targets) else head
-        )
+        judge = [row for row in dev or () if row.language == language and row.label in present]
+        seen = model.vectors([row.text for row in judge], language, embed) if judge else vectors[:0]
+        best = math.inf
+        for scale in settings.vector_scales:
+            head = _fit_one(rows, vectors, known, settings, scale)
+            if dev is None:
+                logits, targets = _held_out(rows, vectors, known, settings, scale)
+            else:
+                logits, targets = head.logits([row.text for row in judge], seen), _targets(judge, known)
+            temperature = fit_temperature(logits, targets) if len(targets) else 1.0
+            loss = (
+                negative_log_likelihood(softmax(logits / np.float32(temperature)), targets)
+                if len(targets)
+                else 0.0
+            )
+            if loss < best:
+                best, heads[language] = loss, replace(head, temperature=temperature)
     return model
 
 
 def _fit_one(
-    rows: Sequence[Example], vectors: Array, labels: Sequence[str], settings: HeadSettings
+    rows: Sequence[Example], vectors: Array, labels: Sequence[str], settings: HeadSettings, scale: float
 ) -> LinearHead:
     return fit_head(
         [row.text for row in rows],
@@ -232,12 +241,17 @@ def _fit_one(
         weights=balanced(rows, settings.balance),
         buckets=settings.buckets,
         strength=settings.strength,
-        vector_scale=settings.vector_scale,
+        vector_scale=scale,
     )
 
 
 def _held_out(
-    rows: Sequence[Example], vectors: Array, labels: Sequence[str], settings: HeadSettings, folds: int = 3
+    rows: Sequence[Example],
+    vectors: Array,
+    labels: Sequence[str],
+    settings: HeadSettings,
+    scale: float,
+    folds: int = 3,
 ) -> tuple[Array, Indices]:
     """Logits of rows from heads that did not see them, and their targets; empty if a label is too small."""
     sizes = dict.fromkeys(labels, 0)
@@ -253,7 +267,7 @@ def _held_out(
         outside = np.flatnonzero(fold == at)
         kept = [row for row, place in zip(rows, fold, strict=True) if place != at]
         asked = [row.text for row, place in zip(rows, fold, strict=True) if place == at]
-        head = _fit_one(kept, vectors[fold != at], labels, settings)
+        head = _fit_one(kept, vectors[fold != at], labels, settings, scale)
         parts.append(head.logits(asked, vectors[outside]))
         order.append(outside)
     return np.concatenate(parts), _targets(rows, labels)[np.concatenate(order)]
@@ -337,7 +351,7 @@ def train(
     progress(1, 3, "measure")
     probabilities = model.probabilities([row.text for row in judge], embed)
     threshold = fit_threshold(probabilities, _targets(judge, labels), labels)
-    settings = {name: getattr(config, name) for name in HeadSettings.model_fields}
+    settings = config.model_dump(mode="json", include=set(HeadSettings.model_fields))
     model = replace(model, threshold=threshold, about={"rows": len(rows), **settings, **(about or {})})
     progress(2, 3, "write")
     with run.save("best") as folder:

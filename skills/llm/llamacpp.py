@@ -2,8 +2,8 @@
 
 A LoRA adapter is chosen per request on one quantised base. Nothing computed for one request is reused for
 another (no prompt cache): a request gives the same text whatever ran before it, and no adapter is ever served
-from what another one computed. llama.cpp's server code insists on a listener; it gets a socket in a private
-folder and a random key, and only ``prompt_tokens`` uses it.
+from what another one computed. Prompts are rendered here, not by llama.cpp, and its text is taken as it is:
+its own chat handling trims and rewrites answers.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ from skills import weights
 from skills.errors import ModelError
 from skills.llm.adapter_files import read_adapter
 from skills.llm.background import Emit, iterate
+from skills.llm.chat_template import ChatTemplate, plain_turns
 from skills.llm.cores import default_threads
 from skills.llm.engine import GenerationRequest, Piece
 from skills.llm.gguf_adapter import export
+from skills.llm.gguf_header import GgufHeader, read_header
 
 _Json = dict[str, Any]
 
@@ -93,7 +95,8 @@ class LlamaCppEngine:
         body = self._body(request, loaded) | {"stream": True, "stream_options": {"include_usage": True}}
 
         def produce(emit: Emit) -> None:
-            finish, usage = "", {}
+            finish: str = ""
+            usage: Mapping[str, int] = {}
 
             def receive(chunk: _Json) -> bool:
                 nonlocal finish, usage
@@ -101,8 +104,7 @@ class LlamaCppEngine:
                 usage = chunk.get("usage") or usage
                 for choice in chunk["choices"]:
                     finish = choice["finish_reason"] or finish
-                    text = choice["delta"].get("content")
-                    if text and emit(Piece(text)):
+                    if emit(Piece(choice["text"])):
                         return True
                 return False
 
@@ -118,8 +120,12 @@ class LlamaCppEngine:
 
     def next_token_logprobs(self, request: GenerationRequest, count: int) -> dict[str, float]:
         loaded = self._ready(request)
-        body = self._body(request, loaded) | {"max_tokens": 1, "logprobs": True, "top_logprobs": count}
-        body |= {"temperature": 0.0, "stop": []}
+        body = self._body(request, loaded) | {
+            "max_tokens": 1,
+            "logprobs": count,
+            "temperature": 0.0,
+            "stop": [],
+        }
         body.pop("json_schema", None)
         reply = loaded.call(body)
         _raise_error(reply, request)
@@ -163,10 +169,8 @@ class LlamaCppEngine:
         return _Loaded(self._path, files, self._context, self._threads, self._slots)
 
     def _body(self, request: GenerationRequest, loaded: _Loaded) -> _Json:
-        adapter = request.adapter
         body: _Json = {
-            "messages": [{"role": turn.role, "content": turn.text} for turn in request.turns],
-            "chat_template_kwargs": {"enable_thinking": False},
+            "prompt": loaded.render(request),
             "max_tokens": request.max_tokens,
             "temperature": request.temperature,
             "samplers": ["top_p", "temperature"],
@@ -174,7 +178,11 @@ class LlamaCppEngine:
             "seed": request.seed,
             "stop": list(request.stop),
             "cache_prompt": False,
-            "lora": [] if adapter is None else [{"id": loaded.adapters.index(adapter), "scale": 1.0}],
+            # Every adapter by its scale: with an empty list llama.cpp applies all that are loaded.
+            "lora": [
+                {"id": place, "scale": float(name == request.adapter)}
+                for place, name in enumerate(loaded.adapters)
+            ],
         }
         if request.json_schema is not None:
             body["json_schema"] = dict(request.json_schema)
@@ -188,6 +196,8 @@ class _Loaded:
         xllamacpp = cast(Any, importlib.import_module("xllamacpp"))  # an extension module without types
 
         self.adapters: Sequence[str] = tuple(files)
+        self._header = read_header(base)
+        self._template = _template(base, self._header)
         self._key = secrets.token_urlsafe(24)
         self._folder = Path(tempfile.mkdtemp(prefix="collegium-"))
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
@@ -197,9 +207,9 @@ class _Loaded:
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
         params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(path), 1.0) for path in files.values()]
         params.lora_init_without_apply = True
+        params.enable_chat_template = False
         params.cache_prompt, params.cache_ram_mib, params.cache_idle_slots = False, 0, False
         params.warmup, params.fit_params, params.verbosity = False, False, -1
-        params.force_pure_content_parser = True  # text as generated; nothing is moved to "reasoning"
         params.api_keys, params.cors_origins = [self._key], ""
         params.ui, params.endpoint_slots = False, False
         params.hostnames = [str(self._folder / "server.sock")]
@@ -213,10 +223,16 @@ class _Loaded:
                 subject=base,
             ) from error
 
+    def render(self, request: GenerationRequest) -> str:
+        """The prompt; llama.cpp puts the token that begins a text in front of it where the model wants one."""
+        text = self._template.render(plain_turns(request.turns, self._header.control_tokens))
+        begins = bool(self._header.metadata.get("tokenizer.ggml.add_bos_token"))
+        return text.removeprefix(self._header.bos_token) if begins else text
+
     def call(self, body: _Json, receive: Callable[[_Json], bool] | None = None) -> _Json:
-        """One chat completion. Streamed chunks go to ``receive``, which returns True to stop."""
+        """One completion. Streamed chunks go to ``receive``, which returns True to stop."""
         if receive is None:
-            return cast(_Json, self._server.handle_chat_completions(body))
+            return cast(_Json, self._server.handle_completions(body))
         failure: BaseException | None = None
 
         def guarded(chunk: _Json) -> bool:
@@ -227,7 +243,7 @@ class _Loaded:
                 failure = error
                 return True
 
-        self._server.handle_chat_completions(body, guarded)
+        self._server.handle_completions(body, guarded)
         if failure is not None:
             raise failure
         return {}
@@ -242,6 +258,15 @@ class _Loaded:
             reply = cast(_Json, json.loads(connection.getresponse().read()))
         _raise_error(reply, None)
         return reply
+
+
+def _template(base: Path, header: GgufHeader) -> ChatTemplate:
+    text = header.metadata.get("tokenizer.chat_template")
+    if not text:
+        raise ModelError(
+            f"base {str(base)!r} has no chat template; use an instruction-tuned model", subject=base
+        )
+    return ChatTemplate(str(text), bos_token=header.bos_token, eos_token=header.eos_token)
 
 
 def _raise_error(reply: Mapping[str, Any], request: GenerationRequest | None) -> None:

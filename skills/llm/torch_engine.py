@@ -16,6 +16,7 @@ from skills import weights
 from skills.errors import ModelError
 from skills.llm.adapter_files import AdapterFiles, read_adapter
 from skills.llm.background import Emit, iterate
+from skills.llm.chat_template import plain_turns
 from skills.llm.engine import GenerationRequest, Piece
 from skills.llm.text_stream import TextStream
 
@@ -92,7 +93,8 @@ class TorchEngine:
         """Token ids of the rendered prompt."""
         if self._closed:
             raise ModelError("this engine is closed")
-        turns = [{"role": turn.role, "content": turn.text} for turn in request.turns]
+        marks = [token.content for token in self._tokenizer.added_tokens_decoder.values() if token.special]
+        turns = [{"role": turn.role, "content": turn.text} for turn in plain_turns(request.turns, marks)]
         if not self._tokenizer.chat_template:
             raise ModelError(
                 f"base {str(self._folder)!r} has no chat template; use an instruction-tuned model"

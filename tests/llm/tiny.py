@@ -170,7 +170,14 @@ def _write_tokenizer(writer: GGUFWriter, tokenizer: PreTrainedTokenizerFast, siz
     described = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
     by_id = {number: token for token, number in described["vocab"].items()}
     tokens = [by_id.get(number, f"[unused{number}]") for number in range(size)]
-    kinds = [TokenType.CONTROL if t in _SPECIAL else TokenType.NORMAL for t in tokens]
+    kinds = [
+        TokenType.CONTROL
+        if t in _SPECIAL
+        else TokenType.UNUSED
+        if t.startswith("[unused")
+        else TokenType.NORMAL
+        for t in tokens
+    ]
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(tokens)

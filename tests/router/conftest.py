@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from router_examples import vector
+from tests.router.router_examples import vector
 
 from skills.learning.linear import Array
 from skills.learning.route import Embed

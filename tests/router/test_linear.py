@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from router_examples import questions
+from tests.router.router_examples import questions
 from safetensors.numpy import load, save
 
 from skills.errors import DataError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from router_examples import questions
+from tests.router.router_examples import questions
 
 from skills.errors import DataError, UserError
 from skills.files import write_jsonl

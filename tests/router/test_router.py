@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from langchain_core.embeddings import Embeddings
-from router_examples import questions, vector, write_pack
+from tests.router.router_examples import questions, vector, write_pack
 
 from agent.router import Router, fingerprint, out_of_scope, route_examples
 from skills.errors import DataError
