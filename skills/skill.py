@@ -68,6 +68,10 @@ class Judge(Protocol):
         """Candidates with spans and probability, most probable first."""
         ...
 
+    def logits(self, question: str, texts: Sequence[str]) -> list[float]:
+        """How well each text answers the question; differences of 2 and more are clear."""
+        ...
+
 
 class DomainSkill:
     """The skill of a pack.
@@ -97,7 +101,10 @@ class DomainSkill:
         self._tools = tools
         self._threshold = threshold
         self._writer = Writer(
-            model, pack.prompt("system").render(), adapter=pack.name if pack.adapter else None
+            model,
+            pack.prompt("system").render(),
+            adapter=pack.name if pack.adapter else None,
+            reader=evidence.logits,
         )
 
     def stream(self, request: SkillRequest) -> Iterator[SkillEvent]:

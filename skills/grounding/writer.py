@@ -6,13 +6,14 @@ Knows the prompt's form and what to do with unsupported writing; not where evide
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
 import prompts
+from skills.grounding import tables
 from skills.grounding.citations import cite, mark_numbers
 from skills.grounding.select import prompt_text, sentence_scores
 from skills.grounding.support import check, without_marks
@@ -32,13 +33,21 @@ MAX_TOKENS = 160
 """Longest answer, in tokens."""
 QUOTED = 2
 """Sentences of a source that stand in for unsupported writing."""
+MARGIN = 2.0
+"""By how much the source's best sentence has to beat what was written, in the encoder's score, to be put first."""
+SHORTEST = 6
+"""Words from which an answer is a sentence; a shorter one ("Yes", "480 million") says just what was asked."""
+
+Reader = Callable[[str, Sequence[str]], list[float]]
+"""(question, texts) -> how well each text answers the question: the evidence encoder's score."""
 
 
 class Writer:
     """Writes the answers of one skill."""
 
-    def __init__(self, model: BaseChatModel, system: str, *, adapter: str | None) -> None:
+    def __init__(self, model: BaseChatModel, system: str, *, adapter: str | None, reader: Reader) -> None:
         self._model = model
+        self._reader = reader
         self._system = system
         self._adapter = adapter
 
@@ -47,12 +56,20 @@ class Writer:
     ) -> Iterator[SkillEvent]:
         """Answer from one passage's evidence, sentence by sentence; ends with the SkillAnswer.
 
-        Chinese evidence is quoted, not rewritten: the default base does not write Chinese.
+        Where the first sentence written misses the point of the question, the source's best sentence goes
+        before it. Chinese evidence is quoted, not rewritten: the default base does not write Chinese.
         """
         passage = evidence.passage
         source = prompt_text(evidence)
+        ranked = self._rank(question, evidence)
         spans: list[tuple[int, int]] = []
         shown: list[str] = []
+
+        def show(span: tuple[int, int], text: str) -> Token:
+            shown.append(_with_mark(text))
+            spans.append(span)
+            return Token(shown[-1] if len(shown) == 1 else f" {shown[-1]}", domain)
+
         if not is_chinese(passage.text):
             user = prompts.load("evidence").render(evidence=source, question=question)
             for sentence in self._sentences(user, use_adapter, timings):
@@ -61,16 +78,13 @@ class Writer:
                 if not verdict.supported:
                     continue
                 span = _locate(passage.text, evidence, source, verdict.span)
-                text = _with_mark(sentence)
-                yield Token(text if not shown else f" {text}", domain)
-                shown.append(text)
-                spans.append(span)
+                if not shown and (lead := self._lead(question, sentence, span, passage, ranked)):
+                    yield show(lead, passage.text[slice(*lead)])
+                if _with_mark(sentence) not in shown:
+                    yield show(span, sentence)
         if not shown:
-            for span in best_sentences(evidence, question):
-                text = _with_mark(" ".join(passage.text[slice(*span)].split()))
-                yield Token(text if not shown else f" {text}", domain)
-                shown.append(text)
-                spans.append(span)
+            for span in sorted(span for _, span in ranked[:QUOTED]):
+                yield show(span, passage.text[slice(*span)])
         citation = cite(1, passage, spans)
         yield SkillAnswer(
             domain,
@@ -80,6 +94,32 @@ class Writer:
             confidence=round(evidence.score, 4),
             timings=timings,
         )
+
+    def _rank(self, question: str, evidence: Evidence) -> list[tuple[float, tuple[int, int]]]:
+        """(score, span) of the evidence's sentences, best first: by the encoder, or by shared terms where it
+        does not read (Chinese, rows of a table)."""
+        text = evidence.passage.text
+        units = [(start + a, start + b) for start, end in evidence.spans for a, b in sentences(text[start:end])]
+        if is_chinese(text) or tables.rows(text):
+            scores = sentence_scores(text, units, question)
+        else:
+            scores = self._reader(question, [text[slice(*span)] for span in units])
+        return sorted(zip(scores, units, strict=True), key=lambda pair: (-pair[0], pair[1]))
+
+    def _lead(
+        self,
+        question: str,
+        sentence: str,
+        span: tuple[int, int],
+        passage: Passage,
+        ranked: Sequence[tuple[float, tuple[int, int]]],
+    ) -> tuple[int, int] | None:
+        """The source's sentence to put before the first one written, where that one misses the point."""
+        best, lead = ranked[0]
+        written = without_marks(sentence)
+        if span == lead or len(written.split()) < SHORTEST or tables.rows(passage.text):
+            return None
+        return lead if best - self._reader(question, [written])[0] > MARGIN else None
 
     def write_from_passages(
         self,
@@ -132,15 +172,6 @@ class Writer:
         timings["generate"] = round((time.perf_counter() - started) * 1000, 2)
 
 
-def best_sentences(evidence: Evidence, question: str) -> list[tuple[int, int]]:
-    """The evidence's sentences that share most with the question, in order: an answer in exact quotes."""
-    text = evidence.passage.text
-    units = [(start + a, start + b) for start, end in evidence.spans for a, b in sentences(text[start:end])]
-    scores = sentence_scores(text, units, question)
-    chosen = sorted(range(len(units)), key=lambda index: (-scores[index], index))[:QUOTED]
-    return [units[index] for index in sorted(chosen)]
-
-
 def _locate(text: str, evidence: Evidence, source: str, span: tuple[int, int] | None) -> tuple[int, int]:
     """Where in the passage the source's span comes from; the whole evidence if it was rewritten (a table)."""
     if span is not None:
@@ -155,7 +186,7 @@ def _locate(text: str, evidence: Evidence, source: str, span: tuple[int, int] | 
 
 
 def _with_mark(sentence: str) -> str:
-    """A sentence that ends with the mark [1], whatever marks it had."""
-    body = without_marks(sentence).strip()
+    """A sentence on one line that ends with the mark [1], whatever marks it had."""
+    body = " ".join(without_marks(sentence).split())
     closing = body[-1] if body and body[-1] in ".!?。！？" else "."
     return f"{body.rstrip('.!?。！？').rstrip()} [1]{closing}"

@@ -1,7 +1,7 @@
 """Rendering turns with a base model's own chat template, as transformers does, without importing it.
 
-Also the guard that no turn's text can pass for a control token: a document that contains "<|im_end|>" must not
-end the user's turn. Templates come with models and are not trusted: they run in jinja's sandbox.
+Also the guard that no turn's text can pass for a control token: a document that contains "<|im_end|>" must
+not end the user's turn. Templates come with models and are not trusted: they run in jinja's sandbox.
 """
 
 from __future__ import annotations

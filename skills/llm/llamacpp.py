@@ -138,11 +138,8 @@ class LlamaCppEngine:
     def prompt_tokens(self, request: GenerationRequest) -> list[int]:
         """Token ids of the rendered prompt."""
         loaded = self._ready(request)
-        body = self._body(request, loaded)
-        prompt = loaded.post("/apply-template", body)["prompt"]
-        return loaded.post("/tokenize", {"content": prompt, "add_special": True, "parse_special": True})[
-            "tokens"
-        ]
+        body = {"content": loaded.render(request), "add_special": True, "parse_special": True}
+        return loaded.post("/tokenize", body)["tokens"]
 
     def close(self) -> None:
         with self._lock:
@@ -224,7 +221,7 @@ class _Loaded:
             ) from error
 
     def render(self, request: GenerationRequest) -> str:
-        """The prompt; llama.cpp puts the token that begins a text in front of it where the model wants one."""
+        """The prompt. Where the model wants a token that begins a text, llama.cpp puts it in front."""
         text = self._template.render(plain_turns(request.turns, self._header.control_tokens))
         begins = bool(self._header.metadata.get("tokenizer.ggml.add_bos_token"))
         return text.removeprefix(self._header.bos_token) if begins else text

@@ -189,9 +189,9 @@ def han_pairs(text: str) -> list[str]:
 
 
 def terms(text: str) -> list[str]:
-    """What a text is indexed by: its words, and the Han character pairs that are not words of it already."""
+    """What a text is indexed by: its words, and the Han character pairs that are not words already."""
     found = words(text)
-    known = set(found)
+    known = STOP_WORDS.union(found)
     return found + [pair for pair in han_pairs(text) if pair not in known]
 
 

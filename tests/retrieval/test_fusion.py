@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from skills.retrieval.fusion import Signals, fuse, nominate
 
 SIZE = 6
+NAMES = tuple(Signals.__dataclass_fields__)
 
 
 def row_of(low: float, high: float) -> st.SearchStrategy[np.ndarray]:
@@ -19,19 +20,19 @@ def row_of(low: float, high: float) -> st.SearchStrategy[np.ndarray]:
     return st.lists(number, min_size=SIZE, max_size=SIZE).map(lambda row: np.array(row, dtype=np.float32))
 
 
-SIGNALS = st.builds(
-    Signals,
-    dense=row_of(-1, 1),
-    dense_title=row_of(-1, 1),
-    body=row_of(0, 30),
-    phrase=row_of(0, 30),
-    coverage=row_of(0, 1),
-    matched=row_of(0, 40),
+def made(size: int, **rows: list[float]) -> Signals:
+    """Signals that are 0 but for the rows given."""
+    return Signals(**{name: np.array(rows.get(name, [0.0] * size), dtype=np.float32) for name in NAMES})
+
+
+RANGES = {"dense": (-1, 1), "dense_title": (-1, 1), "coverage": (0, 1), "matched": (0, 40)}
+SIGNALS = st.fixed_dictionaries({name: row_of(*RANGES.get(name, (0, 30))) for name in NAMES}).map(
+    lambda rows: Signals(**rows)
 )
 
 
 def test_all_alike_is_a_tie() -> None:
-    scores = fuse(Signals(*(np.ones(SIZE, dtype=np.float32) for _ in range(6))))
+    scores = fuse(made(SIZE, **dict.fromkeys(NAMES, [1.0] * SIZE)))
     assert len(set(scores.tolist())) == 1
 
 
@@ -40,15 +41,13 @@ def test_scores_are_finite_and_follow_the_rows(signals: Signals) -> None:
     scores = fuse(signals)
     assert scores.shape == (SIZE,)
     assert np.isfinite(scores).all()
-    turned = Signals(*(getattr(signals, name)[::-1] for name in Signals.__dataclass_fields__))
+    turned = Signals(*(getattr(signals, name)[::-1] for name in NAMES))
     np.testing.assert_allclose(fuse(turned), scores[::-1], rtol=1e-5, atol=1e-6)
 
 
 @given(SIGNALS)
 def test_a_row_that_is_best_in_everything_is_first(signals: Signals) -> None:
-    best = Signals(
-        *(np.append(getattr(signals, n), getattr(signals, n).max()) for n in Signals.__dataclass_fields__)
-    )
+    best = Signals(*(np.append(getattr(signals, n), getattr(signals, n).max()) for n in NAMES))
     scores = fuse(best)
     assert scores[-1] >= scores.max() - 1e-6
 
@@ -63,16 +62,19 @@ def test_the_scale_of_the_embedding_model_does_not_matter(
 
 
 def test_a_long_name_beats_a_word_match_and_half_a_name_does_not() -> None:
-    flat = np.zeros(2, dtype=np.float32)
-    words = np.array([0.0, 9.0], dtype=np.float32)
-    named = Signals(flat, flat, words, flat, np.array([1.0, 0.0]), np.array([30.0, 0.0]))
-    half = Signals(flat, flat, words, flat, np.array([0.5, 0.0]), np.array([15.0, 0.0]))
+    named = made(2, body=[0.0, 9.0], coverage=[1.0, 0.0], matched=[30.0, 0.0])
+    half = made(2, body=[0.0, 9.0], coverage=[0.5, 0.0], matched=[15.0, 0.0])
     assert np.argmax(fuse(named)) == 0
     assert np.argmax(fuse(half)) == 1
 
 
+@pytest.mark.parametrize("name", ["dense", "dense_title", "body", "phrase", "document"])
+def test_each_signal_breaks_a_tie(name: str) -> None:
+    assert np.argmax(fuse(made(3, **{name: [0.1, 0.5, 0.2]}))) == 1
+
+
 def test_no_candidates_give_no_scores() -> None:
-    assert fuse(Signals(*(np.zeros(0, dtype=np.float32) for _ in range(6)))).shape == (0,)
+    assert fuse(made(0)).shape == (0,)
 
 
 @given(SIGNALS)

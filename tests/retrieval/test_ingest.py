@@ -100,7 +100,11 @@ def test_csv_rows_become_passages(tmp_path: Path) -> None:
 
 
 def test_a_web_page_gives_its_text_and_title(tmp_path: Path) -> None:
-    body = "<p>Interest compounds every month on the balance that is left.</p>" * 3
+    told = [
+        "Interest compounds every month on the balance that is left.",
+        "It is paid at the end of the month.",
+    ]
+    body = "".join(f"<p>{sentence} {'The rate is fixed for the year. ' * 4}</p>" for sentence in told)
     (tmp_path / "page.html").write_text(
         "<html><head><title>On interest</title></head>"
         f"<body><nav>Menu</nav><article>{body}</article></body></html>"

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from tests.router.router_examples import vector
 
 from skills.learning.linear import Array
 from skills.learning.route import Embed
+from tests.router.router_examples import vector
 
 
 @pytest.fixture

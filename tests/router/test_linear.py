@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.router.router_examples import questions
 from safetensors.numpy import load, save
 
 from skills.errors import DataError
@@ -22,6 +21,7 @@ from skills.learning.linear import (
     ngrams,
     softmax,
 )
+from tests.router.router_examples import questions
 
 
 def test_words_pairs_characters_and_chinese_are_features() -> None:

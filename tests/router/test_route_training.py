@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.router.router_examples import questions
 
 from skills.errors import DataError, UserError
 from skills.files import write_jsonl
@@ -24,6 +23,7 @@ from skills.learning.route import (
     read_examples,
     train,
 )
+from tests.router.router_examples import questions
 
 TOPICS = ("garden", "sailing", "general")
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from langchain_core.embeddings import Embeddings
-from tests.router.router_examples import questions, vector, write_pack
 
 from agent.router import Router, fingerprint, out_of_scope, route_examples
 from skills.errors import DataError
@@ -17,6 +16,7 @@ from skills.files import write_jsonl
 from skills.learning.route import RouteConfig, train
 from skills.pack import Pack, discover, load_pack
 from skills.records import Turn
+from tests.router.router_examples import questions, vector, write_pack
 
 
 class Words(Embeddings):

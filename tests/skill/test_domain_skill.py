@@ -23,6 +23,7 @@ from skills.records import (
     ToolCalled,
     Verified,
 )
+from skills.retrieval.text import terms
 from skills.skill import DomainSkill
 from skills.tool_calls import ToolCaller
 
@@ -48,6 +49,10 @@ class Store:
 class FixedJudge:
     def __init__(self, probability: float) -> None:
         self.probability = probability
+
+    def logits(self, question: str, texts: Sequence[str]) -> list[float]:
+        """Texts that share words with the question score high."""
+        return [4.0 * len(set(terms(question)) & set(terms(text))) for text in texts]
 
     def select(self, question: str, candidates: Sequence[ScoredPassage]) -> list[Evidence]:
         return [Evidence(item.passage, select_spans(item.passage.text, question), self.probability) for item in candidates]
@@ -121,6 +126,12 @@ def test_writing_without_support_gives_way_to_quotes(pack: Pack) -> None:
     answer = final(events)
     assert "Long-term use can lower vitamin B12 [1]." in answer.text
     assert answer.status == "answered"
+
+
+def test_a_sentence_that_misses_the_point_is_preceded_by_the_one_that_does_not(pack: Pack) -> None:
+    written = "The common side effects of metformin are nausea and diarrhoea [1]."
+    events, _ = run(pack, "Does it lower vitamin B12?", [written])
+    assert final(events).text == f"Long-term use can lower vitamin B12 [1]. {written}"
 
 
 def test_no_evidence_no_answer_and_the_model_is_not_asked(pack: Pack) -> None:
