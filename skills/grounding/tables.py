@@ -10,10 +10,14 @@ import re
 from dataclasses import dataclass
 
 _YEAR_OR_DATE = re.compile(r"\b(?:19|20)\d\d\b")
+_AMOUNT = r"[\s$€£¥(−–-]*\d[\d,]*(?:\.\d+)?\s*[%)xX]*"
 _NUMBER = re.compile(
-    r"^[\s$€£¥(−–-]*\d[\d,]*(?:\.\d+)?\s*[%)xX]*$|^[\s$€£¥]*[—–-]+\s*%?$|^n/?a$|^nil$", re.IGNORECASE
+    rf"(?:below|above|under|over|at least|at most|up to|less than|more than|about|from|[<>≤≥])?{_AMOUNT}"
+    rf"(?:\s*(?:to|-|–)\s*{_AMOUNT}|\s*(?:or|and) (?:more|less|higher|lower|above|below|over|under))?"
+    r"(?:\s+[a-zA-Z%/²³°]+){0,2}"
+    r"|[\s$€£¥]*[—–-]+\s*%?|n/?a|nil",
+    re.IGNORECASE,
 )
-
 _UNIT = re.compile(
     r"\(?(?P<unit>(?:[$€£¥] ?)?in (?:[A-Z$€£]\S* ?)?(?:thousands?|millions?|billions?)[^|)]{0,60})\)?",
     re.IGNORECASE,
@@ -46,7 +50,7 @@ def _is_value_row(cells: list[str]) -> bool:
     values = [cell for cell in cells[1:] if cell]
     if not values or all(_YEAR_OR_DATE.fullmatch(cell) for cell in values):
         return False
-    return any(_NUMBER.match(cell) for cell in values)
+    return any(_NUMBER.fullmatch(cell) and not _YEAR_OR_DATE.search(cell) for cell in values)
 
 
 def _is_text_row(cells: list[str]) -> bool:
@@ -99,7 +103,7 @@ def _column_names(headers: list[list[str]], width: int) -> list[str]:
         filled = sum(1 for value in values if value)
         if len(cells) != width or not filled or (filled == 1 and width > 2):
             continue
-        spanning = filled < len(values)
+        spanning = filled < len(values) and len(headers) > 1
         last = ""
         for column, value in enumerate(values):
             last = value or (last if spanning else "")

@@ -83,8 +83,9 @@ class Writer:
                 if _with_mark(sentence) not in shown:
                     yield show(span, sentence)
         if not shown:
+            rendered = {(row.start, row.end): row.render() for row in tables.rows(passage.text)}
             for span in sorted(span for _, span in ranked[:QUOTED]):
-                yield show(span, passage.text[slice(*span)])
+                yield show(span, rendered.get(span) or passage.text[slice(*span)])
         citation = cite(1, passage, spans)
         yield SkillAnswer(
             domain,

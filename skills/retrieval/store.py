@@ -161,7 +161,7 @@ class PassageStore:
         body = self._body.scores(rest)  # (rows,)
         close = [_pair(*pair) for pair in pairs if not named.issuperset(pair)]
         phrase = self._pairs.scores(dict.fromkeys(close, 1.0))  # (rows,)
-        document = self._document.scores(rest)  # (documents,)
+        document = self._document.scores(dict.fromkeys(asked, 1.0))  # (documents,)
         count = min(candidates, len(self))
         nearest = self.dense_index.search(vector[None], count)[1][0]
         lexical = nominate(coverage[self._title_of_row], matched[self._title_of_row], body, phrase)

@@ -55,3 +55,17 @@ def test_a_number_of_the_question_may_be_repeated() -> None:
 def test_marks_and_separators() -> None:
     assert without_marks("A [1]. B [2, 3].") == "A. B."
     assert numbers("1,250 and 3.5") == {"1250", "3.5"}
+
+
+COSTS = "When prices rise, FIFO gives the lowest cost and the highest profit; LIFO gives the highest cost and the lowest profit."
+
+
+def test_a_turned_comparison_is_caught() -> None:
+    assert check("FIFO gives the lowest cost and the highest profit [1].", COSTS, "q").supported
+    assert check("LIFO gives the lowest cost and the lowest profit [1].", COSTS, "q").reason == "turned"
+
+
+def test_who_owes_whom_is_not_turned() -> None:
+    source = "The landlord must return the deposit to the tenant within 30 days."
+    assert check("The landlord must return the deposit to the tenant.", source, "q").supported
+    assert check("The tenant must return the deposit to the landlord.", source, "q").reason == "turned"

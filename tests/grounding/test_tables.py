@@ -41,3 +41,16 @@ def test_a_second_table_has_its_own_header() -> None:
 
 def test_prose_has_no_rows() -> None:
     assert rows("Revenue rose to 5 in 2019.\nCosts fell.") == []
+
+
+def test_ranges_in_words_are_values() -> None:
+    text = "category | systolic | | diastolic\nnormal | below 120 | and | below 80\nstage 2 | 140 or more | or | 90 or more"
+    assert [row.render() for row in rows(text)] == [
+        "normal: systolic = below 120; and; diastolic = below 80",
+        "stage 2: systolic = 140 or more; or; diastolic = 90 or more",
+    ]
+
+
+def test_numbered_headers_are_no_values() -> None:
+    text = " | Level 1 | Level 2\nCash | 5 | 7"
+    assert [row.render() for row in rows(text)] == ["Cash: Level 1 = 5; Level 2 = 7"]

@@ -66,11 +66,11 @@ def make_model(folder: Path, architecture: str, seed: int = 0) -> Path:
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.15)
         tokenizer = _tokenizer()
-        for (
-            token,
-            number,
-        ) in tokenizer.get_vocab().items():  # it never says half a character or a special token
-            if token in _SPECIAL or not re.fullmatch(r"[Ġ!-~]+", token):
+        known = tokenizer.convert_ids_to_tokens(range(_SIZES["vocab_size"]))
+        for number, token in enumerate(
+            known
+        ):  # it never says half a character, a special or an unknown token
+            if token is None or token in _SPECIAL or not re.fullmatch(r"[Ġ!-~]+", token):
                 model.lm_head.weight[number] = 0
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
