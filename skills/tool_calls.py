@@ -28,12 +28,17 @@ __all__ = ["LONGEST_RESULT", "ToolCaller", "ToolMatch", "pack_tools"]
 LONGEST_RESULT = 2000
 """Characters of a tool's text that are kept."""
 
-_INTENT = re.compile(
-    r"\b(?:calculate|calculation|calculator|compute|work\s+out|figure\s+out|estimate|how\s+much|how\s+many|how\s+long"
-    r"|what(?:'s|\s+is|\s+are|\s+was)\s+(?:my|his|her|our|their|the\s+patient's)|what\s+(?:would|will)\b.*\bbe\b)"
-    r"|多少|多大|多久|多长|计算|(?<![打预])算(?![了法盘是])",
+_CALCULATION = re.compile(
+    r"\b(?:calculate|calculation|calculator|compute|work\s+out|figure\s+out|estimate)\b"
+    r"|计算|(?<![打预])算(?![了法盘是])",
     re.IGNORECASE,
 )
+_QUANTITY = re.compile(
+    r"\bhow\s+(?:much|many|long|high|large)\b|\bwhat(?:'s|\s+is|\s+are|\s+was|\s+would|\s+will)\b"
+    r"|多少|多大|多久|多长",
+    re.IGNORECASE,
+)
+_OWN_CASE = re.compile(r"\b(?:I|I'm|my|me|we|our|his|her|the patient's)\b|我|咱", re.IGNORECASE)
 _METHOD = re.compile(
     r"\bhow\s+(?:is|are|was|were|do|does|can|should|would)\b(?!.*\b(?:my|his|her|our)\b).*"
     r"\b(?:calculated?|computed?|work(?:ed)?\s+out|estimated?|determined?)\b"
@@ -131,7 +136,7 @@ class ToolCaller:
     def match(self, question: str) -> ToolMatch | None:
         """The tool a question is for, perhaps with arguments missing; None if it is for none."""
         text = question.translate(_PLAIN)
-        wants_number = _INTENT.search(text) is not None and not _METHOD.search(text)
+        wants_number = _wants_number(text)
         best: tuple[tuple[bool, int], ToolMatch] | None = None
         for name, pattern in self.patterns.items():
             if not _any(pattern.triggers, text) or _any(pattern.unless, text):
@@ -261,6 +266,17 @@ class ToolCaller:
         what = (field.description if field is not None else None) or key.replace("_", " ")
         given = f"{first['input']:g}" if isinstance(first["input"], float) else repr(first["input"])
         return f"{what.rstrip('.')}: got {given}. {first['msg']}."
+
+
+def _wants_number(text: str) -> bool:
+    """Whether a question without numbers asks for a result: a calculation, or a quantity of one's own case.
+
+    "How much notice must an employer give?" asks for the rule, "How much notice must I give?" for a number.
+    """
+    if _METHOD.search(text):
+        return False
+    own = _QUANTITY.search(text) is not None and _OWN_CASE.search(text) is not None
+    return own or _CALCULATION.search(text) is not None
 
 
 def _any(patterns: Sequence[str], text: str) -> bool:
