@@ -1,6 +1,6 @@
 """One score from several signals of how well a passage fits a query.
 
-    score = words + 0.5 phrase + 0.8 document's words + 0.9 meaning + 0.2 title's meaning + 1.6 named title
+    score = words + 0.5 phrase + 0.8 document's words + 0.9 meaning + 0.2 title's meaning + 2 named title
 
 Words (BM25) and meaning (cosine) are spread to 0..1 over the candidates of the query, since their scales
 differ from one query and one embedding model to the next. The weights were chosen on development questions of
@@ -24,7 +24,7 @@ _PHRASE = 0.5
 _DOCUMENT = 0.8
 _DENSE = 0.9
 _DENSE_TITLE = 0.2
-_MENTION = 1.6
+_MENTION = 2.0
 _MENTION_FROM, _MENTION_FULL = 0.6, 0.9
 """Share of a title's weight from which it counts as named, and from which fully."""
 _LONG_NAME = 10.0
@@ -44,7 +44,7 @@ class Signals:
     phrase: Array
     """BM25 of the text's word pairs for those of the query."""
     document: Array
-    """BM25 of the document that the text is a part of."""
+    """BM25 of the document that the text is a part of; 0 where the query names a title."""
     coverage: Array
     """Share of the title's idf that the query has, 0..1."""
     matched: Array

@@ -157,11 +157,11 @@ class PassageStore:
         matched = coverage * self._title_idf
         named = self._named(coverage, matched)
         # A name found in the titles says where to look; what to look for there is the rest of the query.
-        rest = {term: 1.0 for term in asked if term not in named}
-        body = self._body.scores(rest)  # (rows,)
+        # Without one, the words of the whole document help: a part seldom repeats what it is about.
+        body = self._body.scores({term: 1.0 for term in asked if term not in named})  # (rows,)
         close = [_pair(*pair) for pair in pairs if not named.issuperset(pair)]
         phrase = self._pairs.scores(dict.fromkeys(close, 1.0))  # (rows,)
-        document = self._document.scores(dict.fromkeys(asked, 1.0))  # (documents,)
+        document = self._document.scores({} if named else dict.fromkeys(asked, 1.0))  # (documents,)
         count = min(candidates, len(self))
         nearest = self.dense_index.search(vector[None], count)[1][0]
         lexical = nominate(coverage[self._title_of_row], matched[self._title_of_row], body, phrase)

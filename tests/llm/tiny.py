@@ -67,9 +67,8 @@ def make_model(folder: Path, architecture: str, seed: int = 0) -> Path:
             parameter.add_(torch.randn_like(parameter) * 0.15)
         tokenizer = _tokenizer()
         known = tokenizer.convert_ids_to_tokens(range(_SIZES["vocab_size"]))
-        for number, token in enumerate(
-            known
-        ):  # it never says half a character, a special or an unknown token
+        for number, token in enumerate(known):
+            # It never says half a character, a special or an unknown token.
             if token is None or token in _SPECIAL or not re.fullmatch(r"[Ġ!-~]+", token):
                 model.lm_head.weight[number] = 0
     model.save_pretrained(folder)
