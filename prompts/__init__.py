@@ -28,7 +28,9 @@ class Prompt:
         """Fill the fields in. Raises PromptError naming every missing and every unused variable."""
         missing, unused = self.variables - values.keys(), values.keys() - self.variables
         if missing or unused:
-            problems = [f"missing {sorted(missing)}"] * bool(missing) + [f"unused {sorted(unused)}"] * bool(unused)
+            problems = [f"missing {sorted(missing)}"] * bool(missing) + [f"unused {sorted(unused)}"] * bool(
+                unused
+            )
             raise PromptError(f"prompt {self.name!r}: variables {' and '.join(problems)}")
         return self.text.format(**values)
 

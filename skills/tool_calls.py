@@ -58,6 +58,28 @@ _NUMBER = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?|-?\d+(?:\.\d+)?")
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
 _PLAIN = str.maketrans("０１２３４５６７８９％．＄￥－−", "0123456789%.$¥--")
 """Full-width digits and signs as Chinese keyboards write them."""
+_NUMBER_WORDS = {
+    word: str(value)
+    for value, word in [
+        *enumerate(("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"), start=1),
+        *(
+            (11, "eleven"),
+            (12, "twelve"),
+            (15, "fifteen"),
+            (18, "eighteen"),
+            (20, "twenty"),
+            (25, "twenty-five"),
+            (30, "thirty"),
+        ),
+        *((40, "forty"), (50, "fifty"), (60, "sixty")),
+    ]
+}
+_COUNTED = re.compile(
+    rf"\b({'|'.join(sorted(_NUMBER_WORDS, key=len, reverse=True))})(?=[\s-]+"
+    r"(?:years?|months?|weeks?|days?|hours?|per\s?cent|%|kg|kilos?|pounds?|people|employees|children)\b)",
+    re.IGNORECASE,
+)
+"""A number in words before a unit: "for ten years"."""
 
 
 def pack_tools(pack: Pack) -> list[BaseTool]:
@@ -135,7 +157,7 @@ class ToolCaller:
 
     def match(self, question: str) -> ToolMatch | None:
         """The tool a question is for, perhaps with arguments missing; None if it is for none."""
-        text = question.translate(_PLAIN)
+        text = _plain(question)
         wants_number = _wants_number(text)
         best: tuple[tuple[bool, int], ToolMatch] | None = None
         for name, pattern in self.patterns.items():
@@ -160,7 +182,7 @@ class ToolCaller:
         number stands for the one argument that is missing. A reply that asks something is a new question.
         """
         asked = self.match(question)
-        text = reply.translate(_PLAIN)
+        text = _plain(reply)
         if asked is None or _NEW_QUESTION.search(text) or self.match(reply) is not None:
             return None
         given = {**asked.arguments, **(known or {})}
@@ -266,6 +288,11 @@ class ToolCaller:
         what = (field.description if field is not None else None) or key.replace("_", " ")
         given = f"{first['input']:g}" if isinstance(first["input"], float) else repr(first["input"])
         return f"{what.rstrip('.')}: got {given}. {first['msg']}."
+
+
+def _plain(text: str) -> str:
+    """The text as patterns expect it: ASCII digits and signs, numbers of units in digits."""
+    return _COUNTED.sub(lambda match: _NUMBER_WORDS[match.group(1).lower()], text.translate(_PLAIN))
 
 
 def _wants_number(text: str) -> bool:

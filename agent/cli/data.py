@@ -35,7 +35,7 @@ def grounded(
     for row in rows:
         if not row["gold"] or row["gold"][0] not in passages:
             raise UserError(
-                f"{questions}: question {row['question']!r} names passage {row['gold'][:1]}, which {str(corpus)!r} lacks"
+                f"{questions}: question {row['question']!r} names {row['gold'][:1]}, which {str(corpus)!r} lacks"
             )
     write_jsonl(out, from_written(rows, passages))
     print(f"{out}: {len(rows)} rows")

@@ -37,7 +37,12 @@ class Estimate:
     count: int
 
     def to_json(self) -> dict[str, float]:
-        return {"mean": round(self.mean, 4), "low": round(self.low, 4), "high": round(self.high, 4), "n": self.count}
+        return {
+            "mean": round(self.mean, 4),
+            "low": round(self.low, 4),
+            "high": round(self.high, 4),
+            "n": self.count,
+        }
 
 
 def words(text: str) -> list[str]:
@@ -63,23 +68,35 @@ def estimate(values: Sequence[float], *, seed: int = 0) -> Estimate:
     return Estimate(float(data.mean()), float(low), float(high), len(data))
 
 
-def pair(gold: Sequence[Mapping[str, Any]], predicted: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+def pair(
+    gold: Sequence[Mapping[str, Any]], predicted: Sequence[Mapping[str, Any]]
+) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
     """Gold rows with the answers of the same id. Raises UserError naming the first gold id without one."""
     by_id = {row.get("id"): row for row in predicted}
     missing = [row.get("id") for row in gold if row.get("id") not in by_id]
     if missing:
-        raise UserError(f"{len(missing)} gold rows have no answer, the first is {missing[0]!r}; answer all of them first")
+        raise UserError(
+            f"{len(missing)} gold rows have no answer, the first is {missing[0]!r}; answer all of them first"
+        )
     return [(row, by_id[row.get("id")]) for row in gold]
 
 
-def score(gold: Sequence[Mapping[str, Any]], predicted: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
+def score(
+    gold: Sequence[Mapping[str, Any]], predicted: Sequence[Mapping[str, Any]]
+) -> dict[str, list[float]]:
     """Per-question values by measure.
 
     f1: token F1. coverage: answered, of the answerable. unsupported: answered, of those with answerable = false.
     cited_gold: of the answered, a citation names a gold passage. number_support: of the numbers of answers, those
     that a cited quote or the question has.
     """
-    found: dict[str, list[float]] = {"f1": [], "coverage": [], "unsupported": [], "cited_gold": [], "number_support": []}
+    found: dict[str, list[float]] = {
+        "f1": [],
+        "coverage": [],
+        "unsupported": [],
+        "cited_gold": [],
+        "number_support": [],
+    }
     for want, have in pair(gold, predicted):
         answered = have.get("status") == "answered"
         if want.get("answerable") is False:
@@ -94,7 +111,9 @@ def score(gold: Sequence[Mapping[str, Any]], predicted: Sequence[Mapping[str, An
         citations = have.get("citations") or []
         if want.get("gold"):
             found["cited_gold"].append(float(any(item["passage_id"] in want["gold"] for item in citations)))
-        known = numbers(" ".join(item["quote"] for item in citations)) | numbers(str(want.get("question", "")))
+        known = numbers(" ".join(item["quote"] for item in citations)) | numbers(
+            str(want.get("question", ""))
+        )
         found["number_support"] += [float(number in known) for number in sorted(numbers(body))]
     return {name: values for name, values in found.items() if values}
 

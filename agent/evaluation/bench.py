@@ -41,9 +41,19 @@ def machine() -> dict[str, Any]:
     model = ""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
-        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        names = [
+            line.partition(":")[2].strip()
+            for line in cpuinfo.read_text().splitlines()
+            if line.startswith("model name")
+        ]
         model = names[0] if names else ""
-    return {"cores": os.cpu_count(), "cpu": model, "system": platform.system(), "python": platform.python_version(), "load": os.getloadavg()[0]}
+    return {
+        "cores": os.cpu_count(),
+        "cpu": model,
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "load": os.getloadavg()[0],
+    }
 
 
 def latency(repeats: int) -> dict[str, Any]:
@@ -61,7 +71,9 @@ def engines(repeats: int) -> dict[str, Any]:
     """Decode and prefill speed: llama.cpp with and without an adapter, and transformers + PEFT as the peer."""
     packs = [pack for pack in discover()[0] if pack.adapter is not None]
     if not packs or packs[0].adapter is None:
-        raise ModelError("no pack with an adapter is installed; expected at least one (see: collegium domains)")
+        raise ModelError(
+            "no pack with an adapter is installed; expected at least one (see: collegium domains)"
+        )
     adapters: dict[str, Path] = {packs[0].name: packs[0].adapter}
     figures: dict[str, Any] = {}
     for kind in ("llamacpp", "torch"):
@@ -73,7 +85,8 @@ def engines(repeats: int) -> dict[str, Any]:
         finally:
             engine.close()
     figures["adapter_speed_over_peft"] = round(
-        figures["llamacpp_adapter_tokens_per_s"]["median"] / figures["torch_adapter_tokens_per_s"]["median"], 2
+        figures["llamacpp_adapter_tokens_per_s"]["median"] / figures["torch_adapter_tokens_per_s"]["median"],
+        2,
     )
     return figures
 
@@ -82,7 +95,11 @@ def measure(what: str, repeats: int) -> dict[str, Any]:
     """All figures of ``what``: latency, engine or all."""
     parts: dict[str, Callable[[int], dict[str, Any]]] = {"latency": latency, "engine": engines}
     chosen = parts if what == "all" else {what: parts[what]}
-    return {"machine": machine(), "repeats": repeats, **{name: part(repeats) for name, part in chosen.items()}}
+    return {
+        "machine": machine(),
+        "repeats": repeats,
+        **{name: part(repeats) for name, part in chosen.items()},
+    }
 
 
 def _probe() -> dict[str, Any]:
@@ -95,7 +112,9 @@ def _probe() -> dict[str, Any]:
 
 def _speed(engine: Engine, adapter: str | None) -> float:
     """Tokens per second between the first and the last token of an answer."""
-    user = prompts.load("evidence").render(evidence=_EVIDENCE, question="Describe the side effects at length, one by one.")
+    user = prompts.load("evidence").render(
+        evidence=_EVIDENCE, question="Describe the side effects at length, one by one."
+    )
     request = GenerationRequest(turns=(ChatTurn("user", user),), adapter=adapter, max_tokens=_DECODED)
     first = last = 0.0
     tokens = 0
@@ -108,4 +127,8 @@ def _speed(engine: Engine, adapter: str | None) -> float:
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:
-    return {"median": round(statistics.median(values), 3), "low": round(min(values), 3), "high": round(max(values), 3)}
+    return {
+        "median": round(statistics.median(values), 3),
+        "low": round(min(values), 3),
+        "high": round(max(values), 3),
+    }

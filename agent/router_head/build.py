@@ -148,7 +148,9 @@ def _intents(
 def dev_rows(data: Path) -> list[Row]:
     """What temperatures and threshold are fitted on; never trained on. Only rows that may be redistributed."""
     rows = read_jsonl(data / "routing/routing.dev.jsonl")
-    return [{"text": row["text"], "label": row["label"]} for row in rows if not _BARRED.search(row["licence"])]
+    return [
+        {"text": row["text"], "label": row["label"]} for row in rows if not _BARRED.search(row["licence"])
+    ]
 
 
 def training_rows(data: Path) -> list[Row]:

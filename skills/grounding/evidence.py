@@ -176,7 +176,8 @@ def load_evidence(folder: Path | None = None, *, threads: int = 2) -> EvidenceMo
     base = ensure(described["encoder"])
     if sha256_file(base / "model.safetensors") != described["encoder_sha256"]:
         raise ModelError(
-            f"evidence encoder {str(folder)!r} was trained from another {described['encoder']!r} than the one in {str(base)!r}"
+            f"evidence encoder {str(folder)!r} was trained from another {described['encoder']!r} "
+            f"than the one in {str(base)!r}"
         )
     try:
         head = load_file(folder / "head.safetensors")

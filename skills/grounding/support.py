@@ -22,11 +22,14 @@ _NEGATION = re.compile(
 
 _WORD = re.compile(r"[a-z0-9]+(?:[.,'][a-z0-9]+)*")
 _TURNING = frozenset(
-    "not no never none neither nor cannot without unless except only always must may should can more less most least "
-    "fewer greater smaller larger high higher highest low lower lowest increase increases increased increasing decrease "
-    "decreases decreased decreasing rise rises rising rose fall falls falling fell above below over under before after "
-    "minimum maximum at first last short shorter long longer up down all any both either yes buyer seller lender borrower "
-    "landlord tenant employer employee plaintiff defendant asset assets liability liabilities debit credit".split()
+    (
+        "not no never none neither nor cannot without unless except only always must may should can more less "
+        "most least fewer greater smaller larger high higher highest low lower lowest increase increases "
+        "increased increasing decrease decreases decreased decreasing rise rises rising rose fall falls "
+        "falling fell above below over under before after minimum maximum at first last short shorter long "
+        "longer up down all any both either yes buyer seller lender borrower landlord tenant employer "
+        "employee plaintiff defendant asset assets liability liabilities debit credit "
+    ).split()
 )
 """Words that turn a statement round when one stands for another. Each has to stand as it does in the source."""
 

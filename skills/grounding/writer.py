@@ -100,7 +100,9 @@ class Writer:
         """(score, span) of the evidence's sentences, best first: by the encoder, or by shared terms where it
         does not read (Chinese, rows of a table)."""
         text = evidence.passage.text
-        units = [(start + a, start + b) for start, end in evidence.spans for a, b in sentences(text[start:end])]
+        units = [
+            (start + a, start + b) for start, end in evidence.spans for a, b in sentences(text[start:end])
+        ]
         if is_chinese(text) or tables.rows(text):
             scores = sentence_scores(text, units, question)
         else:

@@ -18,8 +18,8 @@ import prompts
 from skills.errors import UserError
 from skills.files import read_jsonl, write_json
 from skills.learning.card import training_card
+from skills.learning.loop import LoopConfig, Progress, fit, make_batches, quiet
 from skills.learning.lora import save_lora
-from skills.learning.loop import LoopConfig, Progress, fit, make_batches
 from skills.learning.run import Run
 from skills.weights import base_hash, safetensors_folder
 
@@ -51,7 +51,7 @@ class Example:
         return len(self.ids)
 
 
-def train(config: AnswerConfig, progress: Progress = lambda done, total, message: None) -> Mapping[str, Any]:
+def train(config: AnswerConfig, progress: Progress = quiet) -> Mapping[str, Any]:
     """Run the training, return its metrics. The adapter is in ``out/best``.
 
     1 data       rows -> token ids with the base's own chat template

@@ -21,7 +21,7 @@ from skills.errors import UserError
 from skills.files import read_jsonl, write_json
 from skills.grounding.evidence import CANDIDATES, FEATURES, THRESHOLD, EvidenceModel, Signs, load_evidence
 from skills.learning.card import training_card
-from skills.learning.loop import Progress
+from skills.learning.loop import Progress, quiet
 from skills.learning.run import Run, TrainingConfig
 from skills.retrieval.store import PassageStore
 
@@ -55,9 +55,7 @@ class Sample:
         return any(self.right)
 
 
-def train(
-    config: DecisionConfig, progress: Progress = lambda done, total, message: None
-) -> Mapping[str, Any]:
+def train(config: DecisionConfig, progress: Progress = quiet) -> Mapping[str, Any]:
     """Fit on the train files, score on the dev files. ``decision.json`` is in ``out/best`` and in the artefact.
 
     Raises UserError when files and stores do not pair.

@@ -21,7 +21,7 @@ from safetensors.numpy import save_file
 from skills.errors import UserError
 from skills.files import read_jsonl, sha256_file, write_json
 from skills.learning.card import training_card
-from skills.learning.loop import LoopConfig, Progress, fit, make_batches
+from skills.learning.loop import LoopConfig, Progress, fit, make_batches, quiet
 from skills.learning.lora import save_lora
 from skills.learning.run import Run
 from skills.weights import ensure
@@ -57,9 +57,7 @@ class Group:
         return max(len(ids) for ids, _ in self.pairs) * len(self.pairs)
 
 
-def train(
-    config: EvidenceConfig, progress: Progress = lambda done, total, message: None
-) -> Mapping[str, Any]:
+def train(config: EvidenceConfig, progress: Progress = quiet) -> Mapping[str, Any]:
     """Run the training, return its metrics. LoRA and head are in ``out/best``.
 
     Raises UserError for malformed rows or a run folder that cannot be used, ModelError without the encoder.

@@ -24,6 +24,10 @@ Progress = Callable[[int, int, str], None]
 """Called with (steps done, steps in all, message)."""
 
 
+def quiet(done: int, total: int, message: str) -> None:
+    """A Progress that shows nothing."""
+
+
 class LoopConfig(TrainingConfig):
     """Settings of every gradient method."""
 

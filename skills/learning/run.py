@@ -69,7 +69,7 @@ class Run:
                 )
             if not config.resume:
                 raise UserError(
-                    f"{str(self.folder)!r} holds an unfinished run; add --resume to continue it, or choose another --out"
+                    f"{str(self.folder)!r} holds an unfinished run; continue it with --resume, or choose another --out"
                 )
             if read_json(file) != described:
                 raise UserError(

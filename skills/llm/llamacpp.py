@@ -18,6 +18,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
@@ -67,6 +68,8 @@ class LlamaCppEngine:
         self._base_hash = weights.base_hash(str(path))
         self._context, self._slots = context, slots
         self._threads = threads or default_threads()
+        # Requests wait here and not in llama.cpp, which would compute even one that nobody wants any more.
+        self._waiting = ThreadPoolExecutor(max_workers=slots, thread_name_prefix="llamacpp")
         self._lock = threading.Lock()  # over the three fields below
         self._files: dict[str, Path] = {}
         self._loaded: _Loaded | None = None
@@ -113,10 +116,7 @@ class LlamaCppEngine:
                 reason = "length" if finish == "length" else "stop"
                 emit(Piece("", reason, usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)))
 
-        def submit(work: Callable[[], None]) -> None:
-            threading.Thread(target=work, name="llamacpp-request", daemon=True).start()
-
-        yield from iterate(produce, submit)
+        yield from iterate(produce, self._waiting.submit)
 
     def next_token_logprobs(self, request: GenerationRequest, count: int) -> dict[str, float]:
         loaded = self._ready(request)
@@ -145,6 +145,7 @@ class LlamaCppEngine:
         with self._lock:
             self._loaded = None
             self._closed = True
+        self._waiting.shutdown(wait=False)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -200,7 +201,8 @@ class _Loaded:
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         params = xllamacpp.CommonParams()
         params.model.path = str(base)
-        params.n_ctx, params.n_parallel = context * slots, slots
+        limit = self._header.metadata.get(f"{self._header.architecture}.context_length", context)
+        params.n_ctx, params.n_parallel = min(context, int(limit)) * slots, slots
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
         params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(path), 1.0) for path in files.values()]
         params.lora_init_without_apply = True

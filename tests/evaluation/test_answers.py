@@ -11,8 +11,18 @@ GOLD = [
     {"id": 3, "question": "Unknown?", "answerable": False},
 ]
 PRED = [
-    {"id": 2, "status": "answered", "answer": "Yes [1].", "citations": [{"passage_id": "x", "quote": "It is."}]},
-    {"id": 1, "status": "answered", "answer": "It was 480 million in 2020 [1].", "citations": [{"passage_id": "a", "quote": "480 million"}]},
+    {
+        "id": 2,
+        "status": "answered",
+        "answer": "Yes [1].",
+        "citations": [{"passage_id": "x", "quote": "It is."}],
+    },
+    {
+        "id": 1,
+        "status": "answered",
+        "answer": "It was 480 million in 2020 [1].",
+        "citations": [{"passage_id": "a", "quote": "480 million"}],
+    },
     {"id": 3, "status": "declined", "answer": "No idea.", "citations": []},
 ]
 

@@ -25,14 +25,19 @@ def test_table_rows_are_chosen_and_written_with_headers() -> None:
     text = "(In thousands) | 2019 | 2018\nRevenue | 4,013 | 3,249\nCosts | (822) | (17)\nTax | 3 | 2"
     spans = select_spans(text, "What was the revenue in 2019?")
     assert [text[slice(*span)].partition(" |")[0] for span in spans] == ["Revenue"]
-    assert prompt_text(Evidence(Passage("p", text), spans, 1.0)) == "(In thousands)\nRevenue: 2019 = 4,013; 2018 = 3,249"
+    assert (
+        prompt_text(Evidence(Passage("p", text), spans, 1.0))
+        == "(In thousands)\nRevenue: 2019 = 4,013; 2018 = 3,249"
+    )
 
 
 def test_nothing_to_read_in_an_empty_passage() -> None:
     assert select_spans(" \n ", "question") == ()
 
 
-@given(st.text(alphabet="ab .|\n19", max_size=400), st.text(alphabet="ab 19?", max_size=30), st.integers(20, 300))
+@given(
+    st.text(alphabet="ab .|\n19", max_size=400), st.text(alphabet="ab 19?", max_size=30), st.integers(20, 300)
+)
 def test_spans_are_inside_ordered_and_disjoint(text: str, question: str, limit: int) -> None:
     spans = select_spans(text, question, limit)
     assert bool(spans) == bool(text.strip())

@@ -49,7 +49,9 @@ def test_the_nearest_sentence_is_named() -> None:
 
 
 def test_a_number_of_the_question_may_be_repeated() -> None:
-    assert check("At 64 years treatment is stopped when eGFR is below 30.", SOURCE, "I am 64 years old").supported
+    assert check(
+        "At 64 years treatment is stopped when eGFR is below 30.", SOURCE, "I am 64 years old"
+    ).supported
 
 
 def test_marks_and_separators() -> None:
@@ -57,7 +59,10 @@ def test_marks_and_separators() -> None:
     assert numbers("1,250 and 3.5") == {"1250", "3.5"}
 
 
-COSTS = "When prices rise, FIFO gives the lowest cost and the highest profit; LIFO gives the highest cost and the lowest profit."
+COSTS = (
+    "When prices rise, FIFO gives the lowest cost and the highest profit; "
+    "LIFO gives the highest cost and the lowest profit."
+)
 
 
 def test_a_turned_comparison_is_caught() -> None:

@@ -26,7 +26,12 @@ def test_unit_is_found() -> None:
 def test_spanning_header_names_every_column_below_it() -> None:
     text = " | Revenues |  | Income | \n | 2019 | 2018 | 2019 | 2018\nTeekay | 601 | 510 | 299 | 148"
     (row,) = rows(text)
-    assert [header for header, _ in row.cells] == ["Revenues 2019", "Revenues 2018", "Income 2019", "Income 2018"]
+    assert [header for header, _ in row.cells] == [
+        "Revenues 2019",
+        "Revenues 2018",
+        "Income 2019",
+        "Income 2018",
+    ]
 
 
 def test_section_lines_qualify_the_rows_below() -> None:
@@ -44,7 +49,8 @@ def test_prose_has_no_rows() -> None:
 
 
 def test_ranges_in_words_are_values() -> None:
-    text = "category | systolic | | diastolic\nnormal | below 120 | and | below 80\nstage 2 | 140 or more | or | 90 or more"
+    lines = ["category | systolic | | diastolic", "normal | below 120 | and | below 80"]
+    text = "\n".join([*lines, "stage 2 | 140 or more | or | 90 or more"])
     assert [row.render() for row in rows(text)] == [
         "normal: systolic = below 120; and; diastolic = below 80",
         "stage 2: systolic = 140 or more; or; diastolic = 90 or more",

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 WORDS = (
-    "you are a test evidence question what is the side effect of drug alpha beta gamma nausea rash fever city capital "
-    "red blue green and : . ? [ ] 0 1 2 3 4 5 6 7 8 9 system user assistant"
+    "you are a test evidence question what is the side effect of drug alpha beta gamma nausea rash fever "
+    "city capital red blue green and : . ? [ ] 0 1 2 3 4 5 6 7 8 9 system user assistant "
 ).split()
 
 
@@ -34,7 +34,11 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny_base")
     _tokenizer(folder, ["<unk>", "<s>", "</s>"], pair=False)
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_file=str(folder / "tokenizer.json"), unk_token="<unk>", bos_token="<s>", eos_token="</s>", pad_token="</s>"
+        tokenizer_file=str(folder / "tokenizer.json"),
+        unk_token="<unk>",
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="</s>",
     )
     tokenizer.chat_template = (
         "{% for m in messages %}{{ m['role'] }} : {{ m['content'] }} </s> {% endfor %}"

@@ -17,7 +17,11 @@ DRUGS = {"alpha": "nausea", "beta": "rash", "gamma": "fever"}
 def rows(tmp_path: Path) -> Path:
     path = tmp_path / "rows.jsonl"
     made = [
-        {"question": f"what is the side effect of {drug} ?", "evidence": f"side effect of {drug} : {effect} .", "answer": f"{effect} [ 1 ] ."}
+        {
+            "question": f"what is the side effect of {drug} ?",
+            "evidence": f"side effect of {drug} : {effect} .",
+            "answer": f"{effect} [ 1 ] .",
+        }
         for drug, effect in DRUGS.items()
     ]
     write_jsonl(path, made * 8)
@@ -38,7 +42,11 @@ def test_the_loss_on_dev_falls_and_the_run_is_whole(rows: Path, tmp_path: Path, 
     curve = [json.loads(line) for line in (out / "curves.jsonl").read_text().splitlines()]
     assert metrics["dev_loss"] < 0.6 * curve[0]["dev_loss"]
     assert metrics["examples"] == 24
-    assert {path.name for path in (out / "best").iterdir()} == {"adapter_config.json", "adapter_model.safetensors", "collegium.json"}
+    assert {path.name for path in (out / "best").iterdir()} == {
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "collegium.json",
+    }
     described = read_json(out / "best" / "collegium.json")
     assert (described["method"], len(described["base_sha256"])) == ("answer", 64)
     assert "| dev_loss |" in (out / "CARD.md").read_text()

@@ -26,7 +26,8 @@ def run_folder(tmp_path: Path, tiny_encoder: Path) -> Path:
     ]
     write_jsonl(tmp_path / "rows.jsonl", rows * 8)
     config = EvidenceConfig(
-        train=(tmp_path / "rows.jsonl",), dev=(tmp_path / "rows.jsonl",), out=tmp_path / "run", encoder=str(tiny_encoder),
+        train=(tmp_path / "rows.jsonl",), dev=(tmp_path / "rows.jsonl",), out=tmp_path / "run",
+        encoder=str(tiny_encoder),
         rank=4, alpha=8, epochs=8, learning_rate=0.02, batch_tokens=256, dropout=0.0, threads=1,
     )  # fmt: skip
     train(config)
@@ -39,7 +40,9 @@ def test_it_learns_to_rank_and_is_loaded_without_torch(run_folder: Path) -> None
     assert metrics["dev_loss"] < 0.5 * curve[0]["dev_loss"]
     assert metrics["dev_auc"] > 0.95
     model = load_evidence(run_folder / "best", threads=1)
-    right, wrong = model.logits("what is the side effect of beta ?", ["side effect of beta : nausea .", "capital of beta ."])
+    right, wrong = model.logits(
+        "what is the side effect of beta ?", ["side effect of beta : nausea .", "capital of beta ."]
+    )
     assert right > 0 > wrong
 
 

@@ -3,7 +3,9 @@
 from skills.learning.grounded import from_lead, from_short_answer, from_tables, from_written, marked
 from skills.records import Passage
 
-TABLE = Passage("t#1", "(In thousands) | 2019 | 2018\nRevenue | 4,013 | 3,249\nOperating costs | (822) | (17)\n")
+TABLE = Passage(
+    "t#1", "(In thousands) | 2019 | 2018\nRevenue | 4,013 | 3,249\nOperating costs | (822) | (17)\n"
+)
 
 
 def test_marks_stand_before_the_full_stop() -> None:
@@ -25,14 +27,18 @@ def test_yes_and_no() -> None:
 
 
 def test_the_lead_is_about_three_hundred_characters() -> None:
-    passage = Passage("p", " ".join(f"This is the sentence with number {n} of the passage that is read." for n in range(9)))
+    passage = Passage(
+        "p", " ".join(f"This is the sentence with number {n} of the passage that is read." for n in range(9))
+    )
     row = from_lead("What is it?", passage)
     assert row["answer"].startswith("This is the sentence with number 0 of the passage that is read [1].")
     assert 240 < len(row["answer"].replace(" [1]", "")) < 360
 
 
 def test_written_answers_get_their_passage() -> None:
-    (row,) = from_written([{"question": "q?", "gold": ["t#1"], "answer": "A [1]."}], {"t#1": Passage("t#1", "Text of it.")})
+    (row,) = from_written(
+        [{"question": "q?", "gold": ["t#1"], "answer": "A [1]."}], {"t#1": Passage("t#1", "Text of it.")}
+    )
     assert row == {"question": "q?", "evidence": "Text of it.", "answer": "A [1]."}
 
 

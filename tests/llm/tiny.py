@@ -54,13 +54,13 @@ _NAMES = {
 }
 
 
-def make_model(folder: Path, architecture: str, seed: int = 0) -> Path:
+def make_model(folder: Path, architecture: str, **sizes: int) -> Path:
     """A random Llama or Qwen2 with a byte-level tokenizer and a chat template, as transformers saves it."""
     import torch
     from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config
 
-    torch.manual_seed(seed)
-    config = (LlamaConfig if architecture == "llama" else Qwen2Config)(**_SIZES)
+    torch.manual_seed(0)
+    config = (LlamaConfig if architecture == "llama" else Qwen2Config)(**{**_SIZES, **sizes})
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     with torch.no_grad():  # larger than the usual start, so that the next token is not a coin toss
         for parameter in model.parameters():

@@ -55,7 +55,10 @@ class FixedJudge:
         return [4.0 * len(set(terms(question)) & set(terms(text))) for text in texts]
 
     def select(self, question: str, candidates: Sequence[ScoredPassage]) -> list[Evidence]:
-        return [Evidence(item.passage, select_spans(item.passage.text, question), self.probability) for item in candidates]
+        return [
+            Evidence(item.passage, select_spans(item.passage.text, question), self.probability)
+            for item in candidates
+        ]
 
 
 @tool(response_format="content_and_artifact")
@@ -70,8 +73,16 @@ def pack(tmp_path: Path) -> Pack:
     (tmp_path / "prompts" / "system.txt").write_text("You are a test.")
     (tmp_path / "adapter").mkdir()
     (tmp_path / "adapter" / "adapter_config.json").write_text("{}")
-    manifest = PackManifest(name="medical", title="Medical", version="1", description="d", disclaimer="no advice")
-    guard = Guard(name="chest_pain", patterns=("chest pain right now",), action="answer", message="Call 112.", message_zh="请拨打120。")
+    manifest = PackManifest(
+        name="medical", title="Medical", version="1", description="d", disclaimer="no advice"
+    )
+    guard = Guard(
+        name="chest_pain",
+        patterns=("chest pain right now",),
+        action="answer",
+        message="Call 112.",
+        message_zh="请拨打120。",
+    )
     return Pack(manifest, tmp_path, "test", True, (guard,))
 
 
@@ -87,7 +98,13 @@ def run(
     given: tuple[Passage, ...] | None = None,
 ) -> tuple[list[SkillEvent], ScriptedEngine]:
     engine = ScriptedEngine(steps, adapters=["medical"])
-    skill = DomainSkill(pack, model=CollegiumChatModel(engine=engine), store=Store(passages), evidence=FixedJudge(probability), tools=tools)
+    skill = DomainSkill(
+        pack,
+        model=CollegiumChatModel(engine=engine),
+        store=Store(passages),
+        evidence=FixedJudge(probability),
+        tools=tools,
+    )
     events = list(skill.stream(SkillRequest(question, passages=given, configuration=configuration)))
     engine.assert_done()
     return events, engine
@@ -104,7 +121,11 @@ def final(events: Sequence[SkillEvent]) -> SkillAnswer:
 
 
 def test_supported_sentences_are_released_with_their_citation(pack: Pack) -> None:
-    events, engine = run(pack, "side effects of metformin?", ["The common side effects of metformin are nausea and diarrhoea [1]."])
+    events, engine = run(
+        pack,
+        "side effects of metformin?",
+        ["The common side effects of metformin are nausea and diarrhoea [1]."],
+    )
     answer = final(events)
     assert answer.status == "answered"
     assert answer.text == "The common side effects of metformin are nausea and diarrhoea [1]."
@@ -160,7 +181,9 @@ def caller() -> ToolCaller:
     pattern = ToolPattern.model_validate(
         {
             "triggers": ["bmi"],
-            "arguments": {"weight": {"patterns": [{"regex": r"(?P<value>\d+) ?kg"}], "ask": "What is the weight?"}},
+            "arguments": {
+                "weight": {"patterns": [{"regex": r"(?P<value>\d+) ?kg"}], "ask": "What is the weight?"}
+            },
         }
     )
     return ToolCaller([bmi], {"bmi": pattern})
@@ -185,7 +208,9 @@ def test_given_passages_take_the_place_of_the_store(pack: Pack) -> None:
     assert final(events).citations[0].passage_id == METFORMIN.id
 
 
-@pytest.mark.parametrize(("configuration", "adapter"), [("base", None), ("lora", "medical"), ("rag", None), ("rag-passages", None)])
+@pytest.mark.parametrize(
+    ("configuration", "adapter"), [("base", None), ("lora", "medical"), ("rag", None), ("rag-passages", None)]
+)
 def test_configurations_for_evaluation(pack: Pack, configuration: Configuration, adapter: str | None) -> None:
     written = "The common side effects of metformin are nausea and diarrhoea [1]."
     events, engine = run(pack, "side effects of metformin?", [written], configuration=configuration)
@@ -198,8 +223,12 @@ def test_configurations_for_evaluation(pack: Pack, configuration: Configuration,
 
 
 def test_closing_the_stream_stops_the_model(pack: Pack) -> None:
-    engine = ScriptedEngine(["The common side effects of metformin are nausea and diarrhoea [1]. More."], adapters=["medical"])
-    skill = DomainSkill(pack, model=CollegiumChatModel(engine=engine), store=Store([METFORMIN]), evidence=FixedJudge(0.9))
+    engine = ScriptedEngine(
+        ["The common side effects of metformin are nausea and diarrhoea [1]. More."], adapters=["medical"]
+    )
+    skill = DomainSkill(
+        pack, model=CollegiumChatModel(engine=engine), store=Store([METFORMIN]), evidence=FixedJudge(0.9)
+    )
     stream: Iterator[SkillEvent] = skill.stream(SkillRequest("side effects of metformin?"))
     assert isinstance(next(stream), Retrieved)
     stream.close()  # type: ignore[attr-defined]

@@ -1,0 +1,166 @@
+"""What is particular to the llama.cpp engine: schemas, late adapters, silence, closed doors, memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from skills import weights
+from skills.errors import ModelError
+from skills.llm import ChatTurn, GenerationRequest
+from skills.llm.llamacpp import LlamaCppEngine
+from skills.pack import discover
+from tests.llm.contract import ASK, text_of
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "verdict": {"enum": ["yes", "no"]},
+        "count": {"type": "integer", "minimum": 1, "maximum": 9},
+    },
+    "required": ["verdict", "count"],
+    "additionalProperties": False,
+}
+
+
+@pytest.fixture
+def engine(tiny_llama_gguf: Path) -> Iterator[LlamaCppEngine]:
+    engine = LlamaCppEngine(str(tiny_llama_gguf), context=256, threads=1)
+    yield engine
+    engine.close()
+
+
+def test_output_is_held_to_a_json_schema(engine: LlamaCppEngine) -> None:
+    value = json.loads(text_of(engine, replace(ASK, json_schema=SCHEMA, max_tokens=100)))
+    assert value["verdict"] in ("yes", "no")
+    assert 1 <= value["count"] <= 9
+
+
+def test_an_adapter_that_comes_late_leaves_running_requests_alone(
+    engine: LlamaCppEngine, tiny_adapters: dict[str, Path]
+) -> None:
+    engine.add_adapter("swapped", tiny_adapters["red"])
+    asked = replace(ASK, adapter="swapped", max_tokens=40)
+    red = text_of(engine, asked)
+    running = engine.stream(asked)
+    begun = next(running).text
+    engine.add_adapter("swapped", tiny_adapters["blue"])
+    blue = text_of(engine, asked)
+    assert begun + "".join(piece.text for piece in running) == red
+    assert blue != red
+    fresh = LlamaCppEngine(str(engine._path), {"one": tiny_adapters["blue"]}, context=256, threads=1)  # pyright: ignore
+    assert text_of(fresh, replace(asked, adapter="one")) == blue
+    fresh.close()
+
+
+def test_an_exported_adapter_is_kept_and_used_again(
+    engine: LlamaCppEngine, tiny_adapters: dict[str, Path], home: Path
+) -> None:
+    engine.add_adapter("red", tiny_adapters["red"])
+    (exported,) = (home / "cache" / "adapters").iterdir()
+    before = exported.stat().st_mtime_ns
+    engine.add_adapter("again", tiny_adapters["red"])
+    assert [path.stat().st_mtime_ns for path in exported.parent.iterdir()] == [before]
+
+
+def test_an_adapter_of_another_shape_is_refused(
+    engine: LlamaCppEngine, tiny_root: Path, tiny_qwen2: Path
+) -> None:
+    from tests.llm.tiny import make_adapter, make_model
+
+    other = make_model(tiny_root / "wide", "llama", hidden_size=32)
+    with pytest.raises(ModelError, match="does not fit the base"):
+        engine.add_adapter("wide", make_adapter(tiny_root / "wide-adapter", other))
+
+
+def test_it_is_silent_and_opens_no_port(tiny_llama_gguf: Path) -> None:
+    """In a process of its own: nothing on the terminal, and no TCP socket that listens."""
+    code = f"""
+import sys
+from pathlib import Path
+from skills.llm import ChatTurn, GenerationRequest
+from skills.llm.llamacpp import LlamaCppEngine
+engine = LlamaCppEngine({str(tiny_llama_gguf)!r}, context=128, threads=1)
+list(engine.stream(GenerationRequest((ChatTurn("user", "x"),), max_tokens=3)))
+mine = {{str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.is_socket()}}
+rows = [row.split() for kind in ("tcp", "tcp6") for row in Path("/proc/net", kind).open()]
+listening = [row[1] for row in rows if row[3] == "0A" and f"socket:[{{row[9]}}]" in mine]
+engine.close()
+sys.exit(len(mine) == 0 or len(listening) > 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_nothing_is_left_in_the_temporary_folder(
+    tiny_llama_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tempfile
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    engine = LlamaCppEngine(str(tiny_llama_gguf), context=128, threads=1)
+    text_of(engine, replace(ASK, max_tokens=2))
+    assert list(tmp_path.glob("collegium-*"))
+    engine.close()
+    assert not list(tmp_path.glob("collegium-*"))
+
+
+@pytest.mark.weights
+class TestDefaultBase:
+    @pytest.fixture
+    def adapters(self) -> dict[str, Path]:
+        return {pack.name: pack.adapter for pack in discover()[0] if pack.adapter is not None}
+
+    def test_no_adapter_is_served_from_another_ones_cache(
+        self, weights_home: Path, adapters: dict[str, Path]
+    ) -> None:
+        """Prompts that share a long beginning, asked cold (an engine each) and warm (interleaved in one)."""
+        notes = "The rate of the loan is 4.5 percent a year. The dose is 500 mg twice a day. " * 6
+        names = (None, *adapters)
+        requests = [
+            GenerationRequest(
+                (ChatTurn("system", "Answer from the notes."), ChatTurn("user", f"{notes}\n{question}")),
+                adapter=name,
+                max_tokens=12,
+            )
+            for question in ("What is the rate?", "What is the dose?")
+            for name in names
+        ]
+        cold: list[str] = []
+        for request in requests:
+            engine = LlamaCppEngine(weights.DEFAULT_BASE, adapters, context=1024)
+            cold.append(text_of(engine, request))
+            engine.close()
+        engine = LlamaCppEngine(weights.DEFAULT_BASE, adapters, context=1024)
+        for place in (*range(len(requests)), *reversed(range(len(requests)))):
+            assert text_of(engine, requests[place]) == cold[place]
+        engine.close()
+        assert len(set(cold)) > 2
+
+    def test_memory_is_small(self, weights_home: Path, adapters: dict[str, Path]) -> None:
+        """The whole process with the base and all adapters, after a request."""
+        code = f"""
+import sys
+from pathlib import Path
+from skills.llm import ChatTurn, GenerationRequest, load_engine
+engine = load_engine("llamacpp", {weights.DEFAULT_BASE!r}, {{name: Path(place) for name, place in
+    { ({name: str(place) for name, place in adapters.items()})!r}.items()}})
+for name in (None, *engine.adapters()):
+    list(engine.stream(GenerationRequest((ChatTurn("user", "word " * 300),), max_tokens=4, adapter=name)))
+peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+print(int(peak.split()[1]) // 1024)
+sys.exit("torch" in sys.modules)
+"""
+        environment = {**os.environ, "COLLEGIUM_HOME": str(weights_home)}
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment
+        )
+        assert done.returncode == 0, done.stderr
+        assert int(done.stdout) < 450  # MiB
