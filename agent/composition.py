@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -177,6 +178,11 @@ def compose_college(settings: Settings) -> College:
     return College(members, parts.router, broken=[_broken_domain(pack) for pack in broken], close=parts.close)
 
 
+def _warm_up(engine: Engine) -> None:
+    with suppress(CollegiumError):  # the first request meets the same error and reports it
+        engine.warm_up()
+
+
 def _domain(pack: Pack) -> Domain:
     manifest = pack.manifest
     return Domain(
@@ -222,6 +228,8 @@ class _Parts:
                     except CollegiumError as error:
                         self._bad_adapters[pack.name] = error
             self._engine = engine
+            # The model loads while the question is routed and its evidence is found.
+            threading.Thread(target=_warm_up, args=(engine,), name="warm-up", daemon=True).start()
         return self._engine
 
     def skill(self, pack: Pack, folder: Path | None) -> Skill:

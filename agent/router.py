@@ -87,8 +87,8 @@ class Router:
     ) -> Router:
         """The router of these packs: the shipped head, and one for packs it was not trained with.
 
-        ``embedders`` gives an embedding model by name; default: the local ones. A pack without
-        ``examples/route.jsonl`` is never routed to. Raises DataError for a damaged head or an unusable
+        ``embedders`` gives an embedding model by name; default: the local ones. A pack is routed to in the
+        languages it has at least three route examples of. Raises DataError for a damaged head or an unusable
         example, ModelError when an embedder's weights are missing.
         """
         embed = embed_with_store if embedders is None else _embed_with(embedders)

@@ -219,6 +219,9 @@ def fit_head(
     from scipy import sparse
     from sklearn.linear_model import LogisticRegression
 
+    present = set(targets.tolist())
+    if absent := [label for index, label in enumerate(labels) if index not in present]:
+        raise DataError(f"no training row with label {absent[0]!r}; expected some for each of {list(labels)}")
     rows = [hashed(text, buckets) for text in texts]
     starts = np.cumsum([0, *(len(row) for row in rows)])
     places = np.fromiter((place for row in rows for place in row), dtype=np.int64, count=int(starts[-1]))
@@ -233,6 +236,8 @@ def fit_head(
     lengths = np.sqrt(np.asarray(table.multiply(table).sum(axis=1)).ravel())
     table = sparse.diags(1.0 / np.maximum(lengths, 1e-9)) @ table
     used = np.flatnonzero(frequency > 1)
+    if not len(used) and not vectors.shape[1]:
+        raise DataError(f"{len(rows)} training rows share no word; expected more of them")
 
     mean = vectors.mean(axis=0)
     spread = np.maximum(vectors.std(axis=0), 1e-4)
@@ -240,9 +245,6 @@ def fit_head(
     features = sparse.hstack([table[:, used], sparse.csr_matrix(scaled)], format="csr")
     model: Any = LogisticRegression(C=strength, max_iter=400, tol=1e-3)
     model.fit(features, targets, sample_weight=weights)
-    if len(model.classes_) != len(labels):
-        absent = [label for index, label in enumerate(labels) if index not in set(model.classes_.tolist())]
-        raise DataError(f"no training row with label {absent[0]!r}; expected some for each of {list(labels)}")
     coefficients = cast(NDArray[np.float64], model.coef_)
     intercept = cast(NDArray[np.float64], model.intercept_)
     if len(labels) == 2:  # scikit-learn gives one row for two classes

@@ -2,7 +2,7 @@
 
 1. read rows ``{text, label, lang?, weight?}``; the label ``general`` stands for everything out of scope;
 2. embed each text with its language's embedder: one head per language, each sees its own n-grams and vectors;
-3. fit the heads (``skills.learning.linear``), one temperature per head on the dev rows;
+3. fit the heads (``skills.learning.linear``), one temperature per head by cross-validation;
 4. fit the threshold above which a further domain is asked too;
 5. write ``best/`` (head.safetensors, head.json), ``metrics.json``, ``config.json`` and ``CARD.md``.
 
@@ -11,7 +11,7 @@ Knows labels and languages; nothing of packs, skills or conversations.
 
 from __future__ import annotations
 
-import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -39,6 +39,8 @@ from skills.retrieval.text import is_chinese
 GENERAL = "general"
 """The label of what no domain owns."""
 FORMAT = 1
+FOLDS = 3
+"""Parts of the cross-validation, and the fewest rows of a label in one language."""
 EMBEDDERS: Mapping[str, str] = {"en": "all-minilm-l6-v2", "zh": "multilingual-e5-small"}
 """Embedder by language. The multilingual one takes several times as long; it is used for Chinese only."""
 EMBEDDED_CHARACTERS: Mapping[str, int] = {"en": 1000, "zh": 300}
@@ -196,37 +198,30 @@ def fit(
 ) -> RouteModel:
     """Fit heads and temperatures.
 
-    A head knows the labels that its language has rows of; a language with no domain or nothing out of scope
-    gets none. Temperature and weight of the embedding are chosen by the negative log-likelihood of ``dev``,
-    without it by three-fold cross-validation of ``train``.
+    A head knows the labels that its language has at least ``FOLDS`` rows of; a language with no domain or
+    nothing out of scope gets none. The weight of the embedding is chosen on ``dev`` (without it: the first setting). Temperatures are
+    fitted on three-fold cross-validation of ``train``: its questions are many and of all kinds, and those of
+    ``dev`` are often easier than what people ask.
     """
     settings = settings or HeadSettings()
     heads: dict[str, LinearHead] = {}
     model = RouteModel(tuple(labels), heads, dict(EMBEDDERS), 0.5)
     for language in EMBEDDERS:
         rows = [row for row in train if row.language == language]
-        present = {row.label for row in rows}
-        known = [label for label in labels if label in present]
+        sizes = Counter(row.label for row in rows)
+        known = [label for label in labels if sizes[label] >= FOLDS]
         if GENERAL not in known or len(known) < 2:
             continue
+        rows = [row for row in rows if row.label in known]
         vectors = model.vectors([row.text for row in rows], language, embed)
-        judge = [row for row in dev or () if row.language == language and row.label in present]
+        judge = [row for row in dev or () if row.language == language and row.label in known]
         seen = model.vectors([row.text for row in judge], language, embed) if judge else vectors[:0]
-        best = math.inf
-        for scale in settings.vector_scales:
-            head = _fit_one(rows, vectors, known, settings, scale)
-            if dev is None:
-                logits, targets = _held_out(rows, vectors, known, settings, scale)
-            else:
-                logits, targets = head.logits([row.text for row in judge], seen), _targets(judge, known)
-            temperature = fit_temperature(logits, targets) if len(targets) else 1.0
-            loss = (
-                negative_log_likelihood(softmax(logits / np.float32(temperature)), targets)
-                if len(targets)
-                else 0.0
-            )
-            if loss < best:
-                best, heads[language] = loss, replace(head, temperature=temperature)
+        asked, targets = [row.text for row in judge], _targets(judge, known)
+        candidates = [_fit_one(rows, vectors, known, settings, scale) for scale in settings.vector_scales]
+        losses = [_least_loss(head.logits(asked, seen), targets) if judge else 0.0 for head in candidates]
+        best = losses.index(min(losses))
+        held_out = _held_out(rows, vectors, known, settings, settings.vector_scales[best])
+        heads[language] = replace(candidates[best], temperature=fit_temperature(*held_out))
     return model
 
 
@@ -245,25 +240,27 @@ def _fit_one(
     )
 
 
+def _least_loss(logits: Array, targets: Indices) -> float:
+    """Negative log-likelihood at the best temperature."""
+    return negative_log_likelihood(softmax(logits / np.float32(fit_temperature(logits, targets))), targets)
+
+
 def _held_out(
     rows: Sequence[Example],
     vectors: Array,
     labels: Sequence[str],
     settings: HeadSettings,
     scale: float,
-    folds: int = 3,
 ) -> tuple[Array, Indices]:
-    """Logits of rows from heads that did not see them, and their targets; empty if a label is too small."""
-    sizes = dict.fromkeys(labels, 0)
+    """Logits of rows from heads that did not see them, and their targets; each label has FOLDS rows or more."""
+    dealt: Counter[str] = Counter()
     fold = np.zeros(len(rows), dtype=np.int64)
     for index, row in enumerate(rows):  # each label is dealt out in turn
-        fold[index] = sizes[row.label] % folds
-        sizes[row.label] += 1
-    if min(sizes.values()) < folds:
-        return np.zeros((0, len(labels)), dtype=np.float32), np.zeros(0, dtype=np.int64)
+        fold[index] = dealt[row.label] % FOLDS
+        dealt[row.label] += 1
     parts: list[Array] = []
     order: list[Indices] = []
-    for at in range(folds):
+    for at in range(FOLDS):
         outside = np.flatnonzero(fold == at)
         kept = [row for row, place in zip(rows, fold, strict=True) if place != at]
         asked = [row.text for row, place in zip(rows, fold, strict=True) if place == at]
@@ -328,8 +325,8 @@ def train(
 ) -> dict[str, Any]:
     """Train a router from rows ``{text, label, lang?, weight?}`` and write it to ``config.out``.
 
-    The labels are those of the training rows; ``general`` has to be one. Temperatures and the threshold are
-    fitted on the dev rows, and the metrics given back are measured there. Nothing is drawn at random: the
+    The labels are those of the training rows; ``general`` has to be one. The weight of the embedding and the
+    threshold are chosen on the dev rows, and the metrics given back are measured there. Nothing is drawn at random: the
     seed is recorded only. ``about`` goes into ``head.json``. Raises UserError for unusable rows, before
     anything is written.
     """
@@ -345,6 +342,12 @@ def train(
     if unknown := sorted({row.label for row in judge} - found):
         known = ", ".join(labels)
         raise UserError(f"--dev: label {unknown[0]!r} is not in the training rows; known: {known}")
+    sizes = Counter((row.language, row.label) for row in rows)
+    for label in labels:
+        if max(sizes[language, label] for language in EMBEDDERS) < FOLDS:
+            raise UserError(
+                f"{names}: label {label!r} has too few rows; expected {FOLDS} or more of a language"
+            )
     run = Run(config, "route")
     progress(0, 3, "fit")
     model = fit(rows, judge, labels, embed, config)

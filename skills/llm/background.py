@@ -42,7 +42,10 @@ def iterate(
     try:
         while (item := arrived.get()) is not None:
             if isinstance(item, BaseException):
-                raise item
+                try:
+                    raise item
+                finally:
+                    del item  # a frame that holds its own exception is not freed, nor is what it refers to
             yield item
     finally:
         cancelled.set()

@@ -99,6 +99,10 @@ class Engine(Protocol):
         """
         ...
 
+    def warm_up(self) -> None:
+        """Load the model now, not at the first request. May be called from a thread of its own; again: nothing."""
+        ...
+
     def close(self) -> None:
         """Give memory back. Later calls raise ModelError; closing again does nothing."""
         ...

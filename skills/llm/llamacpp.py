@@ -3,7 +3,8 @@
 A LoRA adapter is chosen per request on one quantised base. Nothing computed for one request is reused for
 another (no prompt cache): a request gives the same text whatever ran before it, and no adapter is ever served
 from what another one computed. Prompts are rendered here, not by llama.cpp, and its text is taken as it is:
-its own chat handling trims and rewrites answers.
+its own chat handling trims and rewrites answers. llama.cpp's server code insists on a listener; it gets a
+socket whose path is removed before the first request, and calls go straight into the library.
 """
 
 from __future__ import annotations
@@ -12,13 +13,12 @@ import http.client
 import importlib
 import json
 import secrets
-import shutil
 import socket
 import tempfile
 import threading
-import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -136,10 +136,17 @@ class LlamaCppEngine:
         return result
 
     def prompt_tokens(self, request: GenerationRequest) -> list[int]:
-        """Token ids of the rendered prompt."""
-        loaded = self._ready(request)
-        body = {"content": loaded.render(request), "add_special": True, "parse_special": True}
-        return loaded.post("/tokenize", body)["tokens"]
+        """Token ids of the rendered prompt, for diagnosis: opens the model a second time for it."""
+        with _door() as path:
+            loaded = _Loaded(self._path, {}, 64, 1, 1, path)
+            body = {"content": loaded.render(request), "add_special": True, "parse_special": True}
+            return loaded.post(path, "/tokenize", body)["tokens"]
+
+    def warm_up(self) -> None:
+        with self._lock:
+            self._check_open()
+            if self._loaded is None:
+                self._loaded = self._load(self._files)
 
     def close(self) -> None:
         with self._lock:
@@ -153,10 +160,10 @@ class LlamaCppEngine:
 
     def _ready(self, request: GenerationRequest) -> _Loaded:
         """The server with all adapters; it lives at least as long as the request holds it."""
+        self.warm_up()
         with self._lock:
             self._check_open()
-            if self._loaded is None:
-                self._loaded = self._load(self._files)
+            assert self._loaded is not None  # noqa: S101  (an open engine that has been warmed up)
             loaded = self._loaded
         if request.adapter is not None and request.adapter not in loaded.adapters:
             known = ", ".join(sorted(loaded.adapters)) or "none"
@@ -164,7 +171,8 @@ class LlamaCppEngine:
         return loaded
 
     def _load(self, files: Mapping[str, Path]) -> _Loaded:
-        return _Loaded(self._path, files, self._context, self._threads, self._slots)
+        with _door() as path:
+            return _Loaded(self._path, files, self._context, self._threads, self._slots, path)
 
     def _body(self, request: GenerationRequest, loaded: _Loaded) -> _Json:
         body: _Json = {
@@ -190,15 +198,15 @@ class LlamaCppEngine:
 class _Loaded:
     """One llama.cpp server with its adapters. Memory is given back when the last request lets go of it."""
 
-    def __init__(self, base: Path, files: Mapping[str, Path], context: int, threads: int, slots: int) -> None:
+    def __init__(
+        self, base: Path, files: Mapping[str, Path], context: int, threads: int, slots: int, door: Path
+    ) -> None:
         xllamacpp = cast(Any, importlib.import_module("xllamacpp"))  # an extension module without types
 
         self.adapters: Sequence[str] = tuple(files)
         self._header = read_header(base)
         self._template = _template(base, self._header)
         self._key = secrets.token_urlsafe(24)
-        self._folder = Path(tempfile.mkdtemp(prefix="collegium-"))
-        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         params = xllamacpp.CommonParams()
         params.model.path = str(base)
         limit = self._header.metadata.get(f"{self._header.architecture}.context_length", context)
@@ -210,8 +218,8 @@ class _Loaded:
         params.cache_prompt, params.cache_ram_mib, params.cache_idle_slots = False, 0, False
         params.warmup, params.fit_params, params.verbosity = False, False, -1
         params.api_keys, params.cors_origins = [self._key], ""
-        params.ui, params.endpoint_slots = False, False
-        params.hostnames = [str(self._folder / "server.sock")]
+        params.ui, params.endpoint_slots, params.n_threads_http = False, False, 1
+        params.hostnames = [str(door)]
         try:
             self._server = xllamacpp.Server(params)
         except Exception as error:
@@ -232,31 +240,38 @@ class _Loaded:
         """One completion. Streamed chunks go to ``receive``, which returns True to stop."""
         if receive is None:
             return cast(_Json, self._server.handle_completions(body))
-        failure: BaseException | None = None
+        failures: list[BaseException] = []
 
         def guarded(chunk: _Json) -> bool:
-            nonlocal failure  # an exception must not travel through the C++ code that calls this
             try:
                 return receive(chunk)
-            except BaseException as error:
-                failure = error
+            except BaseException as error:  # it must not travel through the C++ code that calls this
+                failures.append(error)
                 return True
 
         self._server.handle_completions(body, guarded)
-        if failure is not None:
-            raise failure
+        if failures:
+            raise failures.pop()  # popped: an exception that its own frame holds keeps the model in memory
         return {}
 
-    def post(self, path: str, body: _Json) -> _Json:
-        """A request over the private socket."""
+    def post(self, door: Path, path: str, body: _Json) -> _Json:
+        """A request through the socket."""
         connection = http.client.HTTPConnection("localhost")
         connection.sock = socket.socket(socket.AF_UNIX)
         with connection.sock:
-            connection.sock.connect(str(self._folder / "server.sock"))
+            connection.sock.connect(str(door))
             connection.request("POST", path, json.dumps(body), {"Authorization": f"Bearer {self._key}"})
             reply = cast(_Json, json.loads(connection.getresponse().read()))
         _raise_error(reply, None)
         return reply
+
+
+@contextmanager
+def _door() -> Generator[Path]:
+    """Path for a listener's socket, in a folder only this user can enter; gone when the block ends."""
+    short = len(tempfile.gettempdir()) < 60  # a socket's path may have 107 bytes
+    with tempfile.TemporaryDirectory(prefix="collegium-", dir=None if short else "/tmp") as folder:  # noqa: S108
+        yield Path(folder) / "door.sock"
 
 
 def _template(base: Path, header: GgufHeader) -> ChatTemplate:

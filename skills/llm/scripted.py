@@ -67,6 +67,9 @@ class ScriptedEngine:
         first = re.match(r"\s*\S+", self._next(request))
         return {first[0] if first else "": 0.0}
 
+    def warm_up(self) -> None:
+        """Nothing to load."""
+
     def close(self) -> None:
         self._closed = True
 

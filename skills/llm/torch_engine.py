@@ -104,6 +104,9 @@ class TorchEngine:
         )
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
+    def warm_up(self) -> None:
+        """Nothing is left to do: the model was loaded when the engine was made."""
+
     def close(self) -> None:
         if not self._closed:
             self._closed = True

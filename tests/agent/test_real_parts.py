@@ -1,4 +1,4 @@
-"""The agent with its real parts: packs, engine, encoders and indexes, and parts that do not belong together."""
+"""The agent with its real parts, and with parts that do not belong together."""
 
 from __future__ import annotations
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -35,12 +37,6 @@ def engine(tiny_llama_gguf: Path) -> Iterator[LlamaCppEngine]:
     engine = LlamaCppEngine(str(tiny_llama_gguf), context=256, threads=1)
     yield engine
     engine.close()
-
-
-def test_output_is_held_to_a_json_schema(engine: LlamaCppEngine) -> None:
-    value = json.loads(text_of(engine, replace(ASK, json_schema=SCHEMA, max_tokens=100)))
-    assert value["verdict"] in ("yes", "no")
-    assert 1 <= value["count"] <= 9
 
 
 def test_an_adapter_that_comes_late_leaves_running_requests_alone(
@@ -99,17 +95,43 @@ sys.exit(len(mine) == 0 or len(listening) > 0)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_nothing_is_left_in_the_temporary_folder(
-    tiny_llama_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_nothing_lies_in_the_temporary_folder_while_it_runs(
+    engine: LlamaCppEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import tempfile
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    engine = LlamaCppEngine(str(tiny_llama_gguf), context=128, threads=1)
     text_of(engine, replace(ASK, max_tokens=2))
-    assert list(tmp_path.glob("collegium-*"))
-    engine.close()
     assert not list(tmp_path.glob("collegium-*"))
+
+
+def test_closing_gives_the_model_back_also_after_an_error(engine: LlamaCppEngine) -> None:
+    """The C++ server goes when the last reference does: no cycle may keep it until a garbage collection."""
+    gc.collect()
+    gc.disable()
+    try:
+        threads = threading_count()
+        text_of(engine, ASK)
+        with pytest.raises(ModelError, match="prompt has"):
+            text_of(engine, replace(ASK, turns=(ChatTurn("user", "what " * 900),)))
+        stream = engine.stream(ASK)
+        next(stream)
+        stream.close()
+        text_of(engine, ASK)
+        assert threading_count() > threads
+        engine.close()
+        for _ in range(200):
+            if threading_count() <= threads:
+                break
+            time.sleep(0.05)
+        assert threading_count() <= threads
+    finally:
+        gc.enable()
+
+
+def threading_count() -> int:
+    """Threads of this process, those of C++ included."""
+    return len(list(Path("/proc/self/task").iterdir()))
 
 
 @pytest.mark.weights
@@ -143,6 +165,13 @@ class TestDefaultBase:
             assert text_of(engine, requests[place]) == cold[place]
         engine.close()
         assert len(set(cold)) > 2
+
+    def test_output_is_held_to_a_json_schema(self, weights_home: Path) -> None:
+        engine = LlamaCppEngine(weights.DEFAULT_BASE, context=256)
+        value = json.loads(text_of(engine, replace(ASK, json_schema=SCHEMA, max_tokens=60)))
+        engine.close()
+        assert value["verdict"] in ("yes", "no")
+        assert 1 <= value["count"] <= 9
 
     def test_memory_is_small(self, weights_home: Path, adapters: dict[str, Path]) -> None:
         """The whole process with the base and all adapters, after a request."""

@@ -119,9 +119,15 @@ def test_a_language_without_rows_is_general(embed: Embed) -> None:
 
 def test_without_dev_rows_the_temperature_is_cross_validated(embed: Embed) -> None:
     rows = [Example(row["text"], row["label"], "en") for row in _rows(0, 30)]
-    strong = fit(rows, None, TOPICS, embed, HeadSettings(buckets=1 << 12, strength=1000.0))
+    strong = fit(rows, None, TOPICS, embed, HeadSettings(buckets=1 << 12, strength=100.0))
     weak = fit(rows, None, TOPICS, embed, HeadSettings(buckets=1 << 12, strength=0.1))
     assert strong.heads["en"].temperature > weak.heads["en"].temperature
+
+
+def test_a_label_with_too_few_rows_is_an_error(config: RouteConfig, embed: Embed) -> None:
+    write_jsonl(config.train[0], [*_rows(0, 10), {"text": "checkmate in two", "label": "chess"}])
+    with pytest.raises(UserError, match="'chess' has too few rows"):
+        train(config, embed=embed)
 
 
 def test_labels_count_alike_when_balanced() -> None:
