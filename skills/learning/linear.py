@@ -176,7 +176,8 @@ class LinearHead:
             "vector_weights": self.vector_weights,
             "bias": self.bias,
         }
-        return {f"{prefix}.{name}": value.astype(np.float16) for name, value in parts.items()}
+        # safetensors writes memory as it lies: rows have to lie in order.
+        return {f"{prefix}.{name}": np.ascontiguousarray(value, np.float16) for name, value in parts.items()}
 
     @classmethod
     def from_arrays(

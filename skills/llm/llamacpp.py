@@ -229,6 +229,10 @@ class _Loaded:
                 + f": {error} Check the file with: collegium models verify",
                 subject=base,
             ) from error
+        # llama.cpp's loop starts in a thread of its own and forgets an order to stop that comes before it runs:
+        # a server that is closed too early would never end. After one answered request the loop does run.
+        first: _Json = {"prompt": " ", "max_tokens": 1, "cache_prompt": False}
+        self.call(first | {"lora": [{"id": place, "scale": 0.0} for place in range(len(files))]})
 
     def render(self, request: GenerationRequest) -> str:
         """The prompt. Where the model wants a token that begins a text, llama.cpp puts it in front."""

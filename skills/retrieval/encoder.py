@@ -144,6 +144,7 @@ def load_encoder(
     graph = _graph_file(model_folder, lora, precision)
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
     tokenizer.no_padding()
+    onnxruntime.disable_telemetry_events()  # nothing leaves the machine, and nothing is written outside the home
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

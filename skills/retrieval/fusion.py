@@ -1,6 +1,6 @@
 """One score from several signals of how well a passage fits a query.
 
-    score = words + 0.5 phrase + 0.8 document's words + 0.9 meaning + 0.2 title's meaning + 2 named title
+    score = words + 0.5 phrase + 0.8 document's words + meaning + 0.2 title's meaning + 2 named title
 
 Words (BM25) and meaning (cosine) are spread to 0..1 over the candidates of the query, since their scales
 differ from one query and one embedding model to the next. The weights were chosen on development questions of
@@ -22,7 +22,6 @@ NAMED = 0.7
 """Share of a title's weight that a query must have to name it."""
 _PHRASE = 0.5
 _DOCUMENT = 0.8
-_DENSE = 0.9
 _DENSE_TITLE = 0.2
 _MENTION = 2.0
 _MENTION_FROM, _MENTION_FULL = 0.6, 0.9
@@ -81,5 +80,5 @@ def nominate(coverage: Array, matched: Array, body: Array, phrase: Array) -> Arr
 def fuse(signals: Signals) -> Array:
     """Scores of the candidates, (candidates,), higher is better; comparable within one query."""
     words = _spread(signals.body) + _PHRASE * _share(signals.phrase) + _DOCUMENT * _spread(signals.document)
-    meaning = _DENSE * _spread(signals.dense) + _DENSE_TITLE * _spread(signals.dense_title)
+    meaning = _spread(signals.dense) + _DENSE_TITLE * _spread(signals.dense_title)
     return words + meaning + _MENTION * _mention(signals.coverage, signals.matched)

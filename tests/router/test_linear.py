@@ -139,11 +139,15 @@ def test_reasons_name_the_words_of_the_topic() -> None:
 
 
 def test_half_precision_keeps_the_decision() -> None:
-    head = _fitted()
+    vectors = np.random.default_rng(3).standard_normal((120, 16)).astype(np.float32)
+    head = _fitted(vectors, vector_scale=0.5)
     arrays = load(save(head.to_arrays("en")))
     again = LinearHead.from_arrays(arrays, "en", head.labels, head.temperature)
-    texts, none = questions("garden", 60), np.zeros((40, 0), dtype=np.float32)
-    assert again.probabilities(texts, none) == pytest.approx(head.probabilities(texts, none), abs=0.01)
+    assert again.vector_weights == pytest.approx(head.vector_weights, abs=1e-3)
+    texts = questions("garden", 60)
+    assert again.probabilities(texts, vectors[:40]) == pytest.approx(
+        head.probabilities(texts, vectors[:40]), abs=0.01
+    )
 
 
 def test_a_missing_tensor_and_a_wrong_shape_are_named() -> None:

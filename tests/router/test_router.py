@@ -76,7 +76,7 @@ def _router(packs: Sequence[Pack], shipped: Path) -> Router:
 
 def test_the_shipped_head_serves_its_packs_without_a_fit(shipped: Path, garden: Pack, home: Path) -> None:
     router = _router([garden], shipped)
-    routed = router.route("when should i plant tulips and roses?")
+    routed = router.route("What is the best compost for roses?")
     assert routed.domains == ("garden",)
     assert set(routed.probabilities) == {"garden", "general"}
     assert sum(routed.probabilities.values()) == pytest.approx(1.0)
@@ -91,7 +91,7 @@ def test_out_of_scope_has_no_domain(shipped: Path, garden: Pack) -> None:
 
 
 def test_a_pack_that_is_not_there_gives_its_share_to_general(shipped: Path) -> None:
-    routed = _router([], shipped).route("when should i plant tulips and roses?")
+    routed = _router([], shipped).route("What is the best compost for roses?")
     assert routed.domains == ()
     assert routed.probabilities == {"general": pytest.approx(1.0)}
 
@@ -163,8 +163,8 @@ def test_the_same_question_gets_the_same_answer(shipped: Path, garden: Pack) -> 
 def test_a_follow_up_stays_with_its_topic(shipped: Path, garden: Pack) -> None:
     router = _router([garden], shipped)
     history = [
-        Turn("user", "when should i plant tulips and roses?"),
-        Turn("assistant", "Tulips in autumn, roses in spring."),
+        Turn("user", "What is the best compost for roses?"),
+        Turn("assistant", "One from leaves."),
     ]
     assert router.route("and in winter?").domains == ()
     assert router.route("and in winter?", history).domains == ("garden",)
@@ -189,7 +189,7 @@ def test_what_comes_after_2000_characters_does_not_count(shipped: Path, garden: 
 
 
 def test_an_explanation_names_words(shipped: Path, garden: Pack) -> None:
-    found = _router([garden], shipped).explain("which compost suits my roses", words=3)
+    found = _router([garden], shipped).explain("What is the best compost for roses?", words=3)
     assert found.label == "garden"
     assert len(found.words) == 3
     assert {"compost", "roses"} & {word for word, weight in found.words if weight > 0}
