@@ -10,6 +10,7 @@ Knows the keyboard and the commands. How a turn looks is the view's business, ho
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
@@ -231,5 +232,7 @@ def command(
             known=lambda: [info.name for info in agent.sessions()],
         )
         if interactive:
+            # A shell's background jobs start with Ctrl-C ignored, and so do their children.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             console.print("Collegium. /help for help, Ctrl-D to leave.", style="dim")
         chat.run()

@@ -200,7 +200,8 @@ def fit(
 
     A head knows the labels that its language has at least ``FOLDS`` rows of; a language with no domain or
     nothing out of scope gets none. The weight of the embedding is chosen on ``dev`` (without it: the first
-    setting). Temperatures are fitted on three-fold cross-validation of ``train``: its questions are many and of all kinds, and those of
+    setting). Temperatures are fitted on three-fold cross-validation of ``train``: its questions are many and of all
+    kinds, and those of
     ``dev`` are often easier than what people ask.
     """
     settings = settings or HeadSettings()

@@ -11,6 +11,7 @@ Knows tokens and hidden states; pooling, scoring and thresholds belong to its us
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -132,6 +133,7 @@ def load_encoder(
     twice as fast, with a cosine of 0.999 to the exact embedding. ``threads``: CPU threads of a run.
     Raises ModelError when a file is missing or the model is not a BERT this graph can express.
     """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read on import: no event store in the user's cache
     import onnxruntime
     from tokenizers import Tokenizer
 
@@ -144,7 +146,6 @@ def load_encoder(
     graph = _graph_file(model_folder, lora, precision)
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
     tokenizer.no_padding()
-    onnxruntime.disable_telemetry_events()  # nothing leaves the machine, and nothing is written outside the home
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
