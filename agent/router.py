@@ -218,4 +218,4 @@ def fit_newcomers(examples: Mapping[str, list[Example]], new: Sequence[str], emb
         replace(row, label=GENERAL) for name, rows in examples.items() if name not in new for row in rows
     ]
     rows = [row for name in new for row in examples[name]] + others + out_of_scope()
-    return fit(rows, None, (*new, GENERAL), embed, HeadSettings(balance=0.5, vector_scales=(0.025,)))
+    return fit(rows, (*new, GENERAL), embed, HeadSettings(balance=0.5))

@@ -7,7 +7,7 @@ and no question that occurs in a dev or test split of the routing sets.
     1. own questions: the packs' route examples, out_of_scope.jsonl, written.jsonl, and terms.json (each term
        in two templates that all labels share: how a question is put says nothing about who owns it)
     2. the routing set's own rows, then more of the sets it was drawn from
-    3. train on these, temperatures and threshold on the routing sets' dev rows
+    3. train on these; the threshold is fitted on the routing set's dev rows
 
 ``--install`` puts the head into this folder.
 """
@@ -113,8 +113,9 @@ def public_rows(data: Path) -> Iterator[Row]:
         for row in _some(rows, count, name):
             if "参考材料" not in row["question"]:  # a question, not pages of sources with a question
                 yield {"text": row["question"], "label": label, "weight": 0.4 if name in _EXAMS else 1.0}
-    for row in _some(read("legal/zh_lawbench_topic"), 210, "topic"):
-        yield {"text": row["text"], "label": "legal"}
+    for name, count in (("zh_lawbench_topic", 210), ("cuad_clause_type", 300), ("contractnli_nli", 150)):
+        for row in _some(read(f"legal/{name}"), count, name):
+            yield {"text": row["text"], "label": "legal"}
     for row in _some(read("customer_service/banking77"), 900, "banking77"):
         yield {"text": row["text"], "label": "finance"}
     yield from _intents(read("general/clinc150_oos"), "clinc150", ("banking", "credit_cards"), 500, 1500)
@@ -146,7 +147,7 @@ def _intents(
 
 
 def dev_rows(data: Path) -> list[Row]:
-    """What temperatures and threshold are fitted on; never trained on. Only rows that may be redistributed."""
+    """What the threshold is fitted on; never trained on. Only rows that may be redistributed."""
     rows = read_jsonl(data / "routing/routing.dev.jsonl")
     return [
         {"text": row["text"], "label": row["label"]} for row in rows if not _BARRED.search(row["licence"])

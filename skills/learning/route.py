@@ -30,8 +30,6 @@ from skills.learning.linear import (
     expected_calibration_error,
     fit_head,
     fit_temperature,
-    negative_log_likelihood,
-    softmax,
 )
 from skills.learning.run import Run, TrainingConfig
 from skills.retrieval.text import is_chinese
@@ -177,12 +175,17 @@ class HeadSettings(BaseModel):
 
     strength: float = Field(default=4.0, gt=0)
     """Inverse of the L2 penalty."""
-    vector_scales: tuple[float, ...] = Field(default=(0.0125, 0.025, 0.05), min_length=1)
-    """How much the embedding counts beside the n-grams: for each language the one that is best on dev."""
+    vector_scale_en: float = Field(default=0.0125, gt=0)
+    """How much the English embedding counts beside the n-grams."""
+    vector_scale_zh: float = Field(default=0.025, gt=0)
+    """The same for Chinese, where its embedding carries over better to questions of a new kind."""
     buckets: int = Field(default=1 << 16, ge=1 << 8, le=1 << 20)
     """Size of the n-gram table of one language."""
     balance: float = Field(default=1.0, ge=0, le=1)
     """1: labels count alike whatever their number of rows; 0: rows count alike."""
+
+    def vector_scale(self, language: str) -> float:
+        return self.vector_scale_zh if language == "zh" else self.vector_scale_en
 
 
 class RouteConfig(TrainingConfig, HeadSettings):
@@ -190,44 +193,34 @@ class RouteConfig(TrainingConfig, HeadSettings):
 
 
 def fit(
-    train: Sequence[Example],
-    dev: Sequence[Example] | None,
-    labels: Sequence[str],
-    embed: Embed,
-    settings: HeadSettings | None = None,
+    rows: Sequence[Example], labels: Sequence[str], embed: Embed, settings: HeadSettings | None = None
 ) -> RouteModel:
     """Fit heads and temperatures.
 
     A head knows the labels that its language has at least ``FOLDS`` rows of; a language with no domain or
-    nothing out of scope gets none. The weight of the embedding is chosen on ``dev`` (without it: the first
-    setting). Temperatures are fitted on three-fold cross-validation of ``train``: its questions are many and of all
-    kinds, and those of
-    ``dev`` are often easier than what people ask.
+    nothing out of scope gets none. Temperatures are fitted on cross-validation of the rows: these are many and of
+    all kinds, where a small set kept aside is often easier than what people ask.
     """
     settings = settings or HeadSettings()
     heads: dict[str, LinearHead] = {}
     model = RouteModel(tuple(labels), heads, dict(EMBEDDERS), 0.5)
     for language in EMBEDDERS:
-        rows = [row for row in train if row.language == language]
-        sizes = Counter(row.label for row in rows)
+        own = [row for row in rows if row.language == language]
+        sizes = Counter(row.label for row in own)
         known = [label for label in labels if sizes[label] >= FOLDS]
         if GENERAL not in known or len(known) < 2:
             continue
-        rows = [row for row in rows if row.label in known]
-        vectors = model.vectors([row.text for row in rows], language, embed)
-        judge = [row for row in dev or () if row.language == language and row.label in known]
-        seen = model.vectors([row.text for row in judge], language, embed) if judge else vectors[:0]
-        asked, targets = [row.text for row in judge], _targets(judge, known)
-        candidates = [_fit_one(rows, vectors, known, settings, scale) for scale in settings.vector_scales]
-        losses = [_least_loss(head.logits(asked, seen), targets) if judge else 0.0 for head in candidates]
-        best = losses.index(min(losses))
-        held_out = _held_out(rows, vectors, known, settings, settings.vector_scales[best])
-        heads[language] = replace(candidates[best], temperature=fit_temperature(*held_out))
+        own = [row for row in own if row.label in known]
+        vectors = model.vectors([row.text for row in own], language, embed)
+        head = _fit_one(own, vectors, known, settings)
+        heads[language] = replace(
+            head, temperature=fit_temperature(*_held_out(own, vectors, known, settings))
+        )
     return model
 
 
 def _fit_one(
-    rows: Sequence[Example], vectors: Array, labels: Sequence[str], settings: HeadSettings, scale: float
+    rows: Sequence[Example], vectors: Array, labels: Sequence[str], settings: HeadSettings
 ) -> LinearHead:
     return fit_head(
         [row.text for row in rows],
@@ -237,21 +230,12 @@ def _fit_one(
         weights=balanced(rows, settings.balance),
         buckets=settings.buckets,
         strength=settings.strength,
-        vector_scale=scale,
+        vector_scale=settings.vector_scale(rows[0].language),
     )
 
 
-def _least_loss(logits: Array, targets: Indices) -> float:
-    """Negative log-likelihood at the best temperature."""
-    return negative_log_likelihood(softmax(logits / np.float32(fit_temperature(logits, targets))), targets)
-
-
 def _held_out(
-    rows: Sequence[Example],
-    vectors: Array,
-    labels: Sequence[str],
-    settings: HeadSettings,
-    scale: float,
+    rows: Sequence[Example], vectors: Array, labels: Sequence[str], settings: HeadSettings
 ) -> tuple[Array, Indices]:
     """Logits of rows from heads that did not see them, and their targets; each label has FOLDS rows or more."""
     dealt: Counter[str] = Counter()
@@ -265,7 +249,7 @@ def _held_out(
         outside = np.flatnonzero(fold == at)
         kept = [row for row, place in zip(rows, fold, strict=True) if place != at]
         asked = [row.text for row, place in zip(rows, fold, strict=True) if place == at]
-        head = _fit_one(kept, vectors[fold != at], labels, settings, scale)
+        head = _fit_one(kept, vectors[fold != at], labels, settings)
         parts.append(head.logits(asked, vectors[outside]))
         order.append(outside)
     return np.concatenate(parts), _targets(rows, labels)[np.concatenate(order)]
@@ -326,8 +310,8 @@ def train(
 ) -> dict[str, Any]:
     """Train a router from rows ``{text, label, lang?, weight?}`` and write it to ``config.out``.
 
-    The labels are those of the training rows; ``general`` has to be one. The weight of the embedding and the
-    threshold are chosen on the dev rows, and the metrics given back are measured there. Nothing is drawn at random: the
+    The labels are those of the training rows; ``general`` has to be one. The threshold is fitted on
+    the dev rows, and the metrics given back are measured there. Nothing is drawn at random: the
     seed is recorded only. ``about`` goes into ``head.json``. Raises UserError for unusable rows, before
     anything is written.
     """
@@ -351,7 +335,7 @@ def train(
             )
     run = Run(config, "route")
     progress(0, 3, "fit")
-    model = fit(rows, judge, labels, embed, config)
+    model = fit(rows, labels, embed, config)
     progress(1, 3, "measure")
     probabilities = model.probabilities([row.text for row in judge], embed)
     threshold = fit_threshold(probabilities, _targets(judge, labels), labels)

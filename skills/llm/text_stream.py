@@ -44,11 +44,11 @@ class TextStream:
 
     def _uncertain(self, text: str) -> int:
         """Number of last characters that later tokens may change or that may begin a stop string."""
-        unfinished = len(text) - len(text.rstrip("\ufffd"))
+        whole = text.rstrip("\ufffd")
         begun = 0
         for stop in self._stop:
-            for length in range(min(len(stop) - 1, len(text)), begun, -1):
-                if text.endswith(stop[:length]):
+            for length in range(min(len(stop) - 1, len(whole)), begun, -1):
+                if whole.endswith(stop[:length]):
                     begun = length
                     break
-        return max(unfinished, begun)
+        return len(text) - len(whole) + begun

@@ -162,7 +162,7 @@ class _Graph:
             product = self.node("MatMul", [value, self.constant(f"{name}.weight", weight.T)])
             return self.node("Add", [product, bias]) if bias else product
         # A block of a row has one scale; 128 stands for zero. Activations are quantised by block as they
-        # come (accuracy_level 4), so a text's result does not depend on the rest of its batch.
+        # come (accuracy_level 4), so a text's result hardly depends on the rest of its batch.
         rows, columns = weight.shape
         blocks = weight.reshape(rows, columns // self._block, self._block)
         scales = np.maximum(np.abs(blocks).max(axis=2), 1e-12) / 127  # (rows, blocks)

@@ -13,6 +13,7 @@ Knows formats and sizes, nothing of indexes or models.
 from __future__ import annotations
 
 import csv
+import html
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -205,13 +206,15 @@ def _html(path: Path) -> Iterator[_Section]:
 
     markup = _read_text(path)
     found = trafilatura.bare_extraction(
-        markup, include_comments=False, include_tables=True, favor_recall=True
+        markup, include_comments=False, include_tables=True, favor_recall=True, with_metadata=True
     )
     if found is None:
         raise UserError(f"{path}: no text found in the page", subject=path)
     fields = cast(Any, found)
     facts = {"source": fields.sitename or "", "as_of": fields.date or ""}
-    yield _numbered(fields.text or "", fields.title or _pretty(path.stem), **facts)
+    named = re.search(r"<title[^>]*>(.*?)</title>", markup, re.IGNORECASE | re.DOTALL)
+    title = fields.title or (" ".join(html.unescape(named[1]).split()) if named else "")
+    yield _numbered(fields.text or "", title or _pretty(path.stem), **facts)
 
 
 def _pdf(path: Path) -> Iterator[_Section]:

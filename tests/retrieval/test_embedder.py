@@ -33,7 +33,7 @@ def check_contract(model: LocalEmbeddings, texts: list[str]) -> Array:
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
     np.testing.assert_allclose(model.embed_documents(texts), vectors, atol=1e-6)
     for text, vector in zip(texts, vectors, strict=True):
-        np.testing.assert_allclose(model.vectors([text], "passage")[0], vector, atol=1e-4)
+        assert model.vectors([text], "passage")[0] @ vector > 0.999  # alone or among others
     assert len(model.embed_query(texts[0])) == model.dimension
     assert model.vectors([], "passage").shape == (0, model.dimension)
     return vectors

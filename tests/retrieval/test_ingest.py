@@ -136,26 +136,24 @@ def test_a_word_file_gives_sections_and_table_rows(tmp_path: Path) -> None:
 
 
 def write_pdf(path: Path, lines: list[str]) -> None:
-    """A one-page PDF with these lines of text."""
-    from pypdf import PdfWriter
-    from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
-
-    writer = PdfWriter()
-    page = writer.add_blank_page(600, 800)
-    font = DictionaryObject(
-        {
-            NameObject("/Type"): NameObject("/Font"),
-            NameObject("/Subtype"): NameObject("/Type1"),
-            NameObject("/BaseFont"): NameObject("/Helvetica"),
-        }
-    )
-    fonts = DictionaryObject({NameObject("/F1"): writer._add_object(font)})
-    page[NameObject("/Resources")] = DictionaryObject({NameObject("/Font"): fonts})
-    stream = DecodedStreamObject()
+    """A one-page PDF with these lines of text, written out by hand."""
     shown = " ".join(f"({line}) Tj 0 -20 Td" for line in lines)
-    stream.set_data(f"BT /F1 12 Tf 40 700 Td {shown} ET".encode())
-    page[NameObject("/Contents")] = writer._add_object(stream)
-    writer.write(path)
+    content = f"BT /F1 12 Tf 40 700 Td {shown} ET"
+    objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 4 0 R "
+        "/Resources << /Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >> >>",
+        f"<< /Length {len(content)} >>\nstream\n{content}\nendstream",
+    ]
+    body, places = "%PDF-1.4\n", list[int]()
+    for number, inside in enumerate(objects, start=1):
+        places.append(len(body))
+        body += f"{number} 0 obj\n{inside}\nendobj\n"
+    table = "".join(f"{place:010} 00000 n \n" for place in places)
+    size = len(objects) + 1
+    trailer = f"trailer\n<< /Size {size} /Root 1 0 R >>\nstartxref\n{len(body)}\n%%EOF\n"
+    path.write_bytes(f"{body}xref\n0 {size}\n0000000000 65535 f \n{table}{trailer}".encode())
 
 
 def test_a_pdf_gives_its_pages(tmp_path: Path) -> None:

@@ -25,12 +25,19 @@ def build(folder: Path) -> PassageStore:
     return PassageStore.build(passages, folder, HashingEmbeddings())
 
 
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.mark.anyio
 class TestVectorStore(VectorStoreIntegrationTests):
     @pytest.fixture
     def vectorstore(self) -> VectorStore:  # type: ignore[override]
         return CollegiumVectorStore(self.get_embeddings())
 
 
+@pytest.mark.anyio
 class TestRetriever(RetrieversIntegrationTests):
     @pytest.fixture(autouse=True)
     def _store(self, tmp_path: Path) -> None:
@@ -94,7 +101,12 @@ def test_an_id_given_twice_keeps_the_last_text() -> None:
 def test_mismatched_arguments_are_refused() -> None:
     with pytest.raises(UserError, match="2 texts, 2 metadatas, 1 ids"):
         CollegiumVectorStore(HashingEmbeddings()).add_texts(["a", "b"], ids=["x"])
-    store = CollegiumVectorStore.from_texts(["a"], DeterministicFakeEmbedding(size=8))
-    store._embedding = DeterministicFakeEmbedding(size=9)
+    vectors = iter([8, 9])
+
+    class Changing(DeterministicFakeEmbedding):
+        def embed_documents(self, texts: list[str]) -> list[list[float]]:
+            return DeterministicFakeEmbedding(size=next(vectors)).embed_documents(texts)
+
+    store = CollegiumVectorStore.from_texts(["a"], Changing(size=8))
     with pytest.raises(DataError, match="vectors of 9 dimensions for an index of 8"):
         store.add_texts(["b"])

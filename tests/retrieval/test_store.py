@@ -95,8 +95,12 @@ def test_a_text_that_is_in_the_store_is_found_first(store: PassageStore) -> None
 
 def test_progress_ends_at_the_number_of_passages(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
+
+    def progress(done: int, total: int) -> None:
+        told.append((done, total))
+
     many = [Passage(str(number), f"text {number}") for number in range(300)]
-    PassageStore.build(many, tmp_path / "s", HashingEmbeddings(), progress=lambda *at: told.append(at))
+    PassageStore.build(many, tmp_path / "s", HashingEmbeddings(), progress=progress)
     assert told == [(256, 300), (300, 300)]
 
 

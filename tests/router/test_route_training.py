@@ -112,15 +112,15 @@ def test_a_dev_label_that_training_lacks_is_an_error(config: RouteConfig, embed:
 
 def test_a_language_without_rows_is_general(embed: Embed) -> None:
     rows = [Example(row["text"], row["label"], "en") for row in _rows(0, 20)]
-    model = fit(rows, rows, TOPICS, embed, HeadSettings(buckets=1 << 12))
+    model = fit(rows, TOPICS, embed, HeadSettings(buckets=1 << 12))
     assert set(model.heads) == {"en"}
     assert model.probabilities(["玫瑰花怎么种？"], embed)[0].tolist() == [0.0, 0.0, 1.0]
 
 
-def test_without_dev_rows_the_temperature_is_cross_validated(embed: Embed) -> None:
+def test_a_head_that_fits_too_closely_is_softened(embed: Embed) -> None:
     rows = [Example(row["text"], row["label"], "en") for row in _rows(0, 30)]
-    strong = fit(rows, None, TOPICS, embed, HeadSettings(buckets=1 << 12, strength=100.0))
-    weak = fit(rows, None, TOPICS, embed, HeadSettings(buckets=1 << 12, strength=0.1))
+    strong = fit(rows, TOPICS, embed, HeadSettings(buckets=1 << 12, strength=100.0))
+    weak = fit(rows, TOPICS, embed, HeadSettings(buckets=1 << 12, strength=0.1))
     assert strong.heads["en"].temperature > weak.heads["en"].temperature
 
 
