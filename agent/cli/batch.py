@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import FileIO
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -48,29 +49,22 @@ def run_batch(
     if not target.parent.is_dir():
         raise UserError(f"no folder {str(target.parent)!r} for --out; make it first", subject=target)
     done, keep = _finished(source, target) if resume else (0, 0)
-    try:
-        with (
-            target.open("r+b" if keep else "wb", buffering=0) as stream,
-            _progress(label, total, done) as advance,
-        ):
+    with _progress(label, total, done) as advance:
+        results = _results(source, done, answer)
+        # What is at --out stays there until the first row is answered: a wrong option costs nothing.
+        first = next(results, None)
+        try:
+            stream = target.open("r+b" if keep else "wb", buffering=0)
+        except OSError as error:
+            message = f"--out {str(target)!r} cannot be written: {error.strerror}"
+            raise UserError(message, subject=target) from error
+        with stream:
             if keep:
                 stream.truncate(keep)
                 stream.seek(keep)
-            for position, (line, row) in enumerate(numbered_jsonl(source)):
-                if position < done:
-                    continue
-                try:
-                    result = answer(row)
-                except CollegiumError as error:
-                    raise type(error)(f"{source}:{line}: {error}", subject=error.subject) from error
-                _append(stream, target, {**row, **result}, position)
+            for position, row in chain([first] if first else [], results):
+                _append(stream, target, row, position)
                 advance()
-    except OSError as error:
-        if error.filename is not None and Path(error.filename) == target:
-            raise UserError(
-                f"--out {str(target)!r} cannot be written: {error.strerror}", subject=target
-            ) from error
-        raise
 
 
 def _checked(source: Path, required: tuple[str, ...], check: Callable[[Row], object] | None) -> int:
@@ -84,6 +78,19 @@ def _checked(source: Path, required: tuple[str, ...], check: Callable[[Row], obj
                 raise UserError(f"{source}:{line}: {error}", subject=row) from error
         total += 1
     return total
+
+
+def _results(
+    source: Path, done: int, answer: Callable[[Row], Mapping[str, Any]]
+) -> Iterator[tuple[int, Row]]:
+    """(position, output row) of every row after the first ``done``."""
+    for position, (line, row) in enumerate(numbered_jsonl(source)):
+        if position < done:
+            continue
+        try:
+            yield position, {**row, **answer(row)}
+        except CollegiumError as error:
+            raise type(error)(f"{source}:{line}: {error}", subject=error.subject) from error
 
 
 def _finished(source: Path, target: Path) -> tuple[int, int]:

@@ -12,7 +12,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol
@@ -25,6 +27,8 @@ from skills.errors import CollegiumError, UserError
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
+
+    from agent.app import Agent
 
 HELP = """\
 Type a question. Alt-Enter, or a backslash at the end of the line, starts a new line.
@@ -148,7 +152,7 @@ def new_session() -> str:
 def plain_reader() -> str:
     """The next question of a pipe: a line, and the ones after it while they end in a backslash."""
     lines: list[str] = []
-    while True:
+    while sys.stdin is not None:  # a program may be started with its input closed
         line = sys.stdin.readline()
         if not line and not lines:
             raise EOFError
@@ -156,6 +160,7 @@ def plain_reader() -> str:
         lines.append(line.rstrip("\n").removesuffix("\\"))
         if not continued:
             return "\n".join(lines)
+    raise EOFError
 
 
 def terminal_reader(history: Path) -> Callable[[], str]:
@@ -204,6 +209,12 @@ def terminal_reader(history: Path) -> Callable[[], str]:
     return lambda: prompt.prompt("› ")
 
 
+def _warm_up(agent: Agent) -> None:
+    """Load the parts while the first question is typed; what fails says so when that is asked."""
+    with suppress(CollegiumError):
+        agent.warm_up()
+
+
 def command(
     session: Annotated[
         str | None, typer.Option("--session", help="Go on with this session; default: a new one.")
@@ -217,7 +228,7 @@ def command(
     from skills.home import home
 
     console = Console(highlight=False)
-    interactive = sys.stdin.isatty() and console.is_terminal
+    interactive = sys.stdin is not None and sys.stdin.isatty() and console.is_terminal
     with Agent.from_settings() as agent:
         known = {one.name for one in agent.domains}
         if domain is not None and domain not in known:
@@ -234,5 +245,8 @@ def command(
         if interactive:
             # A shell's background jobs start with Ctrl-C ignored, and so do their children.
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            threading.Thread(target=_warm_up, args=(agent,), daemon=True).start()
             console.print("Collegium. /help for help, Ctrl-D to leave.", style="dim")
+        else:
+            agent.warm_up()
         chat.run()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -83,6 +84,9 @@ app.command("bench")(bench.command)
 
 def main() -> None:
     """Run the command line; ends the process with one of the exit codes above."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a character that a terminal lacks must not end the program
+            stream.reconfigure(errors="replace")
     if os.environ.get("COLLEGIUM_DEBUG") == "1":
         app()
         return

@@ -1,4 +1,4 @@
-"""The command line over the fake agent, in this process."""
+"""The command line in this process: over the real agent, and over the fake one."""
 
 from __future__ import annotations
 
@@ -26,11 +26,8 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def real_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """``run("ask", "question", stdin="...")``: exit code, standard output and standard error."""
-    monkeypatch.setattr(
-        Agent, "from_settings", classmethod(lambda cls, *_, **__: fake_agent(home / "sessions.sqlite"))
-    )
     monkeypatch.delenv("COLLEGIUM_DEBUG", raising=False)
 
     def call(*arguments: object, stdin: str | None = None) -> Result:
@@ -46,3 +43,12 @@ def run(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
         return Result(code, printed.out, printed.err)
 
     return call
+
+
+@pytest.fixture
+def run(home: Path, monkeypatch: pytest.MonkeyPatch, real_run: Run) -> Run:
+    """The same over the fake agent."""
+    monkeypatch.setattr(
+        Agent, "from_settings", classmethod(lambda cls, *_, **__: fake_agent(home / "sessions.sqlite"))
+    )
+    return real_run

@@ -96,6 +96,20 @@ def test_a_failing_model_keeps_the_finished_rows_and_resume_completes_them(tmp_p
     assert [row["answer"] for row in rows_of(target)] == ["A", "B", "C", "D"]
 
 
+def test_an_output_stays_until_the_first_row_is_answered(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.jsonl", [{"text": "a"}])
+    target = tmp_path / "out.jsonl"
+    batch(source, target)
+    before = target.read_bytes()
+
+    def fails(row: Row) -> Row:
+        raise UserError("unknown domain 'x'")
+
+    with pytest.raises(UserError, match="unknown domain"):
+        batch(source, target, fails)
+    assert target.read_bytes() == before
+
+
 def test_resume_drops_a_torn_last_line(tmp_path: Path) -> None:
     source = write(tmp_path / "in.jsonl", [{"id": name, "text": name} for name in "abc"])
     target = tmp_path / "out.jsonl"

@@ -75,6 +75,15 @@ def test_ctrl_c_ends_the_command(run: Run, monkeypatch: pytest.MonkeyPatch) -> N
     assert run("ask", "hi").code == 130
 
 
+@pytest.mark.parametrize("arguments", [("ask", "hi", "--domain", "medical"), ("chat",)])
+def test_without_models_the_command_that_gets_them_is_told(real_run: Run, arguments: tuple[str, ...]) -> None:
+    result = real_run(*arguments, stdin="hi\n")
+    assert result.code == 1
+    assert "collegium models pull" in result.err
+    assert result.err.count("\n") == 1
+    assert "Traceback" not in result.err
+
+
 def test_debug_shows_the_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(given: str | None) -> str:
         raise ModelError("no model")
