@@ -224,7 +224,7 @@ class _Nodes:
         else:
             answer = compose(given, {domain.name: domain.title for domain in domains})
         if len(given) != 1:
-            emit(Token(answer.text, ""))
+            emit(Token(answer.text, answer.domains[0] if len(answer.domains) == 1 else ""))
         return {"answer": replace(answer, timings={"route": state["routed"].milliseconds, **answer.timings})}
 
     def remember(self, state: TurnState, runtime: Runtime[TurnOptions]) -> dict[str, Any]:

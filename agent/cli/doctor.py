@@ -60,6 +60,7 @@ def run_checks() -> Iterator[Check]:
         disk,
         home_folder,
         session_file,
+        engine,
         models,
         domains,
     )
@@ -193,6 +194,16 @@ def session_file() -> Iterator[Check]:
     finally:
         sessions.close()
     yield Check("sessions", "ok", f"SQLite {sqlite3.sqlite_version}, {count} sessions")
+
+
+def engine() -> Iterator[Check]:
+    """llama.cpp can be loaded into this process."""
+    from importlib.metadata import version
+
+    from skills.llm.bindings import load_bindings
+
+    load_bindings()
+    yield Check("engine", "ok", f"llama.cpp through xllamacpp {version('xllamacpp')}")
 
 
 def models() -> Iterator[Check]:

@@ -21,6 +21,15 @@ DOMAINS = ("medical", "finance", "legal")
 SPLITS = ("train", "dev")
 
 _NLI = re.compile(r"Clause: (?P<clause>.*)\nHypothesis: (?P<hypothesis>.*)", re.DOTALL)
+_CLAIM = re.compile(r'is it true that "(?P<hypothesis>.*)"', re.IGNORECASE)
+_TURNS = (
+    (r"\bshall only include\b", "may include more than"),
+    (r"^Some (.*?) may survive\b", r"None of the \1 shall survive"),
+    (r"\bshall not\b", "may"),
+    (r"\bmay\b", "shall not"),
+    (r"\bshall\b", "need not"),
+)
+"""A claim about a contract and what denies it; the first that fits is applied."""
 
 
 def passages_of(folder: Path, name: str) -> dict[str, Passage]:
@@ -63,21 +72,49 @@ def _finance(folder: Path, split: str) -> Iterator[Row]:
 def _legal(folder: Path, split: str) -> Iterator[Row]:
     for name in ("legal/cuad_retrieval", "legal/contractnli_retrieval"):
         passages = passages_of(folder, name)
+        agreed = 0
         for row in read_jsonl(folder / f"{name}.{split}.jsonl"):
             if row["answer"] == "see clause":
                 continue
+            if name == "legal/cuad_retrieval" and row["answer"] == "Yes":
+                # CUAD has no clause for a "no": its yeses teach the form, which a quarter of them does as well.
+                agreed += 1
+                if agreed % 4:
+                    continue
             for passage in [passages[gold] for gold in row["gold"]][:2]:
                 made = from_short_answer(row["question"], [passage], row["answer"])
                 if made:
                     yield made
+                    if split == "train" and name == "legal/contractnli_retrieval":
+                        yield turned(made)
     for row in read_jsonl(folder / f"legal/contractnli_nli.{split}.jsonl"):
         found = _NLI.match(row["text"])
         if found:
             question = f'Is it true that "{found["hypothesis"].strip()}"'
             answer = "yes" if row["label"] == "entailment" else "no"
             made = from_short_answer(question, [Passage("clause", found["clause"])], answer)
-            # Contradictions are one in five; seen twice they are learned as well as the rest.
-            yield from ([made] * (1 if answer == "yes" or split == "dev" else 2)) if made else []
+            if made:
+                yield made
+                if split == "train":
+                    yield turned(made)
+
+
+def turned(row: Row) -> Row:
+    """A row about a claim with the claim denied and the answer the other one: four in five claims of the public
+    sets are true, and a model that sees those alone learns to say yes."""
+    claim = _CLAIM.search(row["question"])
+    if claim is None:
+        raise ValueError(f"no claim in {row['question']!r}")
+    hypothesis = claim["hypothesis"]
+    for pattern, denial in _TURNS:
+        denied, count = re.subn(pattern, denial, hypothesis, count=1)
+        if count:
+            break
+    else:
+        raise ValueError(f"no modal verb in {hypothesis!r}")
+    start, end = claim.span("hypothesis")
+    answer = "No [1]." if row["answer"].startswith("Yes") else "Yes [1]."
+    return {**row, "question": row["question"][:start] + denied + row["question"][end:], "answer": answer}
 
 
 def _first_chunk(text: str, limit: int = 600) -> str:

@@ -10,7 +10,6 @@ socket whose path is removed before the first request, and calls go straight int
 from __future__ import annotations
 
 import http.client
-import importlib
 import json
 import secrets
 import socket
@@ -26,6 +25,7 @@ from skills import weights
 from skills.errors import ModelError
 from skills.llm.adapter_files import read_adapter
 from skills.llm.background import Emit, iterate
+from skills.llm.bindings import load_bindings
 from skills.llm.chat_template import ChatTemplate, plain_turns
 from skills.llm.cores import default_threads
 from skills.llm.engine import GenerationRequest, Piece
@@ -33,6 +33,9 @@ from skills.llm.gguf_adapter import export
 from skills.llm.gguf_header import GgufHeader, read_header
 
 _Json = dict[str, Any]
+
+_COMPACT = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
+"""For llguidance, which llama.cpp holds output to a schema with: blanks are allowed without end otherwise."""
 
 
 class LlamaCppEngine:
@@ -191,7 +194,7 @@ class LlamaCppEngine:
             ],
         }
         if request.json_schema is not None:
-            body["json_schema"] = dict(request.json_schema)
+            body["json_schema"] = {**request.json_schema, "x-guidance": _COMPACT}
         return body
 
 
@@ -201,8 +204,7 @@ class _Loaded:
     def __init__(
         self, base: Path, files: Mapping[str, Path], context: int, threads: int, slots: int, door: Path
     ) -> None:
-        xllamacpp = cast(Any, importlib.import_module("xllamacpp"))  # an extension module without types
-
+        xllamacpp = load_bindings()
         self.adapters: Sequence[str] = tuple(files)
         self._header = read_header(base)
         self._template = _template(base, self._header)

@@ -10,7 +10,6 @@ import unicodedata
 from functools import lru_cache
 from itertools import pairwise
 
-import rjieba
 import Stemmer
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
@@ -25,7 +24,14 @@ _LIST_MARK = re.compile(
     r"|[\uff08(]?[一二三四五六七八九十]{1,3}[)\uff09、.])"
 )
 _TABLE_ROW = re.compile(r"\s*\|.*\||[^|]*\S\s\|\s.*\S")
+_HEADING = re.compile(r"\s*#{1,6}\s")
 _ENUMERATOR = re.compile(r"\(?(?:\d+(?:\.\d+)*|[a-zA-Z]|[ivxlIVXL]+)\.")
+_AFTER_LOWER_CASE = re.compile(r"\b[a-z]\w*\s+\w\.$")
+_INITIAL = re.compile(r"[A-Z]\.")
+_NEXT = re.compile(r"\s*(\S{1,20})")
+_OPENING = "\"'\u201c\u2018\u00ab([{"
+_LOOK_BACK = 40
+"""Characters before a full stop that say whether it is one."""
 _LAST_WORD = re.compile(r"([A-Za-z][A-Za-z.&]*|\d+)\.$")
 
 
@@ -71,20 +77,25 @@ STOP_WORDS = _words(
 
 
 def _ends_sentence(text: str, start: int, stop: int, end: int) -> bool:
-    """Whether the terminator that closes ``text[start:stop]`` ends a sentence of the line ``text[:end]``."""
-    mark = text[stop - 1]
-    if text[start:stop].rstrip(_CLOSERS).endswith(";"):
-        around = text[max(start, stop - 2) : stop + 1]
-        return _HAN_CHARACTER.search(around) is not None
-    following = text[stop:end].lstrip()
-    if not following:
+    """Whether the terminator that closes ``text[start:stop]`` ends a sentence of the block ``text[:end]``."""
+    following = _NEXT.match(text, stop, end)
+    if following is None:
         return True
-    body = text[start:stop].rstrip(_CLOSERS)
-    if not body.endswith(".") or mark in "\u3002\uff01\uff1f\uff1b":
-        return not following[0].islower()
-    if following[0].islower() or following[0] in ",;:)":
+    first = following[1][0]
+    # Nothing that decides is longer than this; the whole of a long text would be copied again and again.
+    body = text[max(start, stop - _LOOK_BACK) : stop].rstrip(_CLOSERS)
+    match body[-1:]:
+        case ";":
+            return _HAN_CHARACTER.search(text, max(start, stop - 2), stop + 1) is not None
+        case "\u3002" | "\uff01" | "\uff1f" | "\uff1b":
+            return True
+        case ".":
+            pass
+        case _:
+            return not first.islower()
+    if first.islower() or first in ",;:)":
         return False
-    if _ENUMERATOR.fullmatch(body.strip()):
+    if stop - start < _LOOK_BACK and _ENUMERATOR.fullmatch(body.strip()):
         return False
     found = _LAST_WORD.search(body)
     if found is None:
@@ -92,30 +103,32 @@ def _ends_sentence(text: str, start: int, stop: int, end: int) -> bool:
     word = found[1].lower()
     if word in _OPEN_ABBREVIATIONS:
         return False
-    if word in _NUMBERED_ABBREVIATIONS and following[0].isdigit():
+    if word in _NUMBERED_ABBREVIATIONS and first.isdigit():
         return False
-    if word in _DOUBTFUL_ABBREVIATIONS or (len(found[1]) == 1 and found[1].isupper()):
-        first = re.match(r"\W*(\w+)", following)
-        return first is not None and first[1].lower() in _OPENERS
+    # "John B. Smith" and "the U. S.", but "hepatitis B. Treatment": an initial follows a name or stands first.
+    letter = len(found[1]) == 1 and found[1].isupper()
+    if letter and _INITIAL.match(following[1]):
+        return False
+    if word in _DOUBTFUL_ABBREVIATIONS or (letter and not _AFTER_LOWER_CASE.search(body)):
+        return following[1].strip(_OPENING).lower() in _OPENERS
     return True
 
 
 def _blocks(text: str) -> list[tuple[int, int]]:
     """Spans of lines that belong together: wrapped prose is one block; a list line or table row is alone."""
     blocks: list[tuple[int, int]] = []
-    previous_end, previous_row = -1, False
+    previous_end, closed = 0, True
     for line in _LINE.finditer(text):
-        if not line[0].strip():
+        content = line[0]
+        if not content.strip():
             continue
-        row = _TABLE_ROW.match(line[0]) is not None
-        heading = previous_end >= 0 and text[blocks[-1][0] : previous_end].lstrip().startswith("#")
-        gap = text[previous_end : line.start()] if previous_end >= 0 else ""
-        joined = blocks and not row and not previous_row and not heading and gap.count("\n") == 1
-        if joined and not _LIST_MARK.match(line[0]):
-            blocks[-1] = (blocks[-1][0], line.end())
+        row = _TABLE_ROW.match(content) is not None
+        near = text.count("\n", previous_end, line.start()) == 1
+        if closed or row or not near or _LIST_MARK.match(content):
+            blocks.append(line.span())
         else:
-            blocks.append((line.start(), line.end()))
-        previous_end, previous_row = line.end(), row
+            blocks[-1] = (blocks[-1][0], line.end())
+        previous_end, closed = line.end(), row or _HEADING.match(content) is not None
     return blocks
 
 
@@ -157,6 +170,8 @@ def _stem(word: str) -> str:
 
 
 def _han_words(run: str) -> list[str]:
+    import rjieba  # reads its dictionary when it is imported, which English texts need not wait for
+
     words: list[str] = rjieba.cut_for_search(run)
     return [word for word in words if word not in STOP_WORDS]
 

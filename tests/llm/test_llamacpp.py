@@ -39,6 +39,15 @@ def engine(tiny_llama_gguf: Path) -> Iterator[LlamaCppEngine]:
     engine.close()
 
 
+def test_output_is_held_to_a_json_schema(engine: LlamaCppEngine) -> None:
+    """Even of a model with random weights, and without a blank to spare."""
+    text = text_of(engine, replace(ASK, json_schema=SCHEMA, max_tokens=60))
+    value = json.loads(text)
+    assert value["verdict"] in ("yes", "no")
+    assert 1 <= value["count"] <= 9
+    assert text == json.dumps(value, separators=(",", ":"))
+
+
 def test_an_adapter_that_comes_late_leaves_running_requests_alone(
     engine: LlamaCppEngine, tiny_adapters: dict[str, Path]
 ) -> None:
@@ -144,7 +153,7 @@ class TestDefaultBase:
         self, weights_home: Path, adapters: dict[str, Path]
     ) -> None:
         """Prompts that share a long beginning, asked cold (an engine each) and warm (interleaved in one)."""
-        notes = "The rate of the loan is 4.5 percent a year. The dose is 500 mg twice a day. " * 6
+        notes = "The rate of the loan is 4.5 percent a year. The dose is 500 mg twice a day. " * 3
         names = (None, *adapters)
         requests = [
             GenerationRequest(
@@ -157,26 +166,14 @@ class TestDefaultBase:
         ]
         cold: list[str] = []
         for request in requests:
-            engine = LlamaCppEngine(weights.DEFAULT_BASE, adapters, context=1024)
+            engine = LlamaCppEngine(weights.DEFAULT_BASE, adapters, context=512)
             cold.append(text_of(engine, request))
             engine.close()
-        engine = LlamaCppEngine(weights.DEFAULT_BASE, adapters, context=1024)
+        engine = LlamaCppEngine(weights.DEFAULT_BASE, adapters, context=512)
         for place in (*range(len(requests)), *reversed(range(len(requests)))):
             assert text_of(engine, requests[place]) == cold[place]
         engine.close()
         assert len(set(cold)) > 2
-
-    @pytest.mark.xfail(
-        raises=json.JSONDecodeError,
-        strict=False,
-        reason="the grammar allows blank lines without end and the default base may write them to the last token",
-    )
-    def test_output_is_held_to_a_json_schema(self, weights_home: Path) -> None:
-        engine = LlamaCppEngine(weights.DEFAULT_BASE, context=256)
-        value = json.loads(text_of(engine, replace(ASK, json_schema=SCHEMA, max_tokens=200)))
-        engine.close()
-        assert value["verdict"] in ("yes", "no")
-        assert 1 <= value["count"] <= 9
 
     def test_memory_is_small(self, weights_home: Path, adapters: dict[str, Path]) -> None:
         """The whole process with the base and all adapters, after a request."""
