@@ -191,7 +191,7 @@ class DomainSkill:
     def _candidates(self, question: str, passages: tuple[Passage, ...] | None) -> Sequence[ScoredPassage]:
         if passages is None:
             return self._store.search(question, RETRIEVED)
-        scores = sentence_scores("\n".join(p.text for p in passages), _extents(passages), question)
+        scores = sentence_scores([passage.text for passage in passages], question)
         order = sorted(range(len(passages)), key=lambda index: (-scores[index], index))
         return [ScoredPassage(passages[index], scores[index]) for index in order]
 
@@ -214,15 +214,6 @@ class DomainSkill:
         yield SkillAnswer(
             self.name, status, text, confidence=confidence, reason=reason, timings=timings or {}
         )
-
-
-def _extents(passages: Sequence[Passage]) -> list[tuple[int, int]]:
-    """Where each passage lies in their texts joined by line ends."""
-    spans: list[tuple[int, int]] = []
-    for passage in passages:
-        start = spans[-1][1] + 1 if spans else 0
-        spans.append((start, start + len(passage.text)))
-    return spans
 
 
 def _milliseconds(started: float) -> float:

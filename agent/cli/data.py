@@ -65,14 +65,24 @@ def public(
     ],
     domain: Annotated[str, typer.Option("--domain", help="medical, finance or legal.")],
     split: Annotated[str, typer.Option("--split", help="train or dev.")] = "train",
+    method: Annotated[str, typer.Option("--method", help="Rows for train: answer or evidence.")] = "answer",
+    stores: Annotated[
+        Path | None,
+        typer.Option("--stores", help="Of evidence: folder for stores of the sets, kept for the next time."),
+    ] = None,
 ) -> None:
-    """Rows for `train answer` from the public sets that the shipped adapters learned from."""
+    """Training rows from the public sets that the shipped adapters and encoder learned from."""
     from skills.files import write_jsonl
-    from skills.learning.public_sets import DOMAINS, SPLITS, answer_rows
+    from skills.learning.public_sets import DOMAINS, SPLITS, answer_rows, evidence_rows
 
     if domain not in DOMAINS or split not in SPLITS:
         raise UserError(f"--domain {domain!r} --split {split!r}: expected one of {DOMAINS} and of {SPLITS}")
-    write_jsonl(out, answer_rows(folder, domain, split))
+    if method == "answer":
+        write_jsonl(out, answer_rows(folder, domain, split))
+    elif method == "evidence" and stores is not None:
+        write_jsonl(out, evidence_rows(folder, domain, split, stores))
+    else:
+        raise UserError(f"--method {method!r}: expected 'answer', or 'evidence' with --stores FOLDER")
     print(f"{out}: written")
 
 

@@ -20,8 +20,9 @@ from safetensors.numpy import load_file
 
 from skills.errors import ModelError
 from skills.files import read_json, sha256_file
-from skills.grounding.select import prompt_text, select_spans
+from skills.grounding.select import Unit, prompt_text, select_spans
 from skills.records import Evidence, Passage, ScoredPassage
+from skills.retrieval.embedder import choose_embedder, load_embedder
 from skills.retrieval.encoder import Encoder, load_encoder
 from skills.retrieval.text import is_chinese, terms
 from skills.weights import ensure
@@ -60,7 +61,7 @@ class Signs:
     coverage: float
     """Share of the question's terms that title or text has, 0..1, terms rare among the candidates weigh more."""
     similarity: float
-    """Cosine of question and passage, 0.5 where the retriever gave none."""
+    """Cosine of question and passage."""
     missing_names: float
     """Share of the question's names and numbers that neither title nor text has, 0..1."""
     chinese: bool
@@ -108,11 +109,12 @@ class EvidenceModel:
         total = sum(weight.values()) or 1.0
         if logits is None:
             logits = self.read(question, candidates)
+        similarities = _similarities(question, candidates)
         return [
             Signs(
                 logit=logits.get(item.passage.id, 0.0),
                 coverage=sum(weight[term] for term in sorted(wanted & found[index])) / total,
-                similarity=item.similarity if item.similarity is not None else 0.5,
+                similarity=similarities[index],
                 missing_names=_missing_names(question, item.passage),
                 chinese=item.passage.id not in logits,
             )
@@ -156,6 +158,23 @@ def pair_text(passage: Passage, question: str) -> str:
     """What the encoder reads of a passage: its title, then what the prompt would show."""
     text = prompt_text(Evidence(passage, select_spans(passage.text, question), 1.0))
     return f"{passage.title}\n{text}" if passage.title else text
+
+
+def _similarities(question: str, candidates: Sequence[ScoredPassage]) -> list[float]:
+    """Cosine of question and each passage: the retriever's, or computed for passages that came without one."""
+    lacking = [item.passage for item in candidates if item.similarity is None]
+    if lacking:
+        embedder = load_embedder(choose_embedder(lacking))
+        vectors = embedder.vectors([passage.text for passage in lacking], "passage")  # (lacking, dimension)
+        computed = iter((vectors @ embedder.query_vector(question)).tolist())
+    else:
+        computed = iter(())
+    return [next(computed) if item.similarity is None else item.similarity for item in candidates]
+
+
+def unit_text(passage: Passage, unit: Unit) -> str:
+    """What the encoder reads of a single sentence or row: the passage's title, then the unit."""
+    return f"{passage.title}\n{unit.text}" if passage.title else unit.text
 
 
 def _missing_names(question: str, passage: Passage) -> float:

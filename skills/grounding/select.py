@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from skills.grounding import tables
 from skills.records import Evidence
@@ -18,13 +20,38 @@ LIMIT = 700
 """Characters of evidence in a prompt: about 150 tokens."""
 
 
-def sentence_scores(text: str, spans: list[tuple[int, int]], question: str) -> list[float]:
-    """Shared terms of each span and the question, rare ones of the text weigh more; 0 where none is shared."""
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """The smallest part of a passage that is read and quoted: a sentence, or a row of a table."""
+
+    start: int
+    end: int
+    """Character offsets [start, end) in the passage."""
+    text: str
+    """As it is read: a row with the header of each value."""
+
+    @property
+    def span(self) -> tuple[int, int]:
+        return self.start, self.end
+
+
+def units(text: str) -> list[Unit]:
+    """The units of a passage, in order. Header lines of tables are none: their rows carry them."""
+    values = _rendered_rows(text)
+    return [
+        Unit(start, end, values.get((start, end)) or " ".join(text[start:end].split()))
+        for start, end in sentences(text)
+        if not values or not tables.is_table_line(text[start:end]) or (start, end) in values
+    ]
+
+
+def sentence_scores(texts: Sequence[str], question: str) -> list[float]:
+    """Shared terms of each text and the question, terms rare among the texts weigh more; 0: none is shared."""
     wanted = set(terms(question))
-    found = [set(terms(text[start:end])) for start, end in spans]
+    found = [set(terms(text)) for text in texts]
     frequency = Counter(term for words in found for term in words)
     return [
-        sum(math.log(1 + len(spans) / frequency[term]) for term in sorted(words & wanted)) for words in found
+        sum(math.log(1 + len(texts) / frequency[term]) for term in sorted(words & wanted)) for words in found
     ]
 
 
@@ -33,30 +60,26 @@ def select_spans(text: str, question: str, limit: int = LIMIT) -> tuple[tuple[in
     (at least one sentence). Neighbours are joined."""
     if not text.strip():
         return ()
-    values = _rendered_rows(text)
-    if len(text) <= limit and not values:
+    has_rows = bool(tables.rows(text))
+    if len(text) <= limit and not has_rows:
         return ((len(text) - len(text.lstrip()), len(text.rstrip())),)
-    units = [
-        span
-        for span in sentences(text)
-        if not values or not tables.is_table_line(text[slice(*span)]) or span in values
-    ]
-    scores = sentence_scores(text, units, question)
+    parts = units(text)
+    scores = sentence_scores([text[slice(*part.span)] for part in parts], question)
     # Ties go to the earlier sentence: the lead states what the rest explains.
-    order = sorted(range(len(units)), key=lambda index: (-scores[index], index))
+    order = sorted(range(len(parts)), key=lambda index: (-scores[index], index))
     chosen: list[int] = []
     used = 0
     for index in order:
-        size = len(values.get(units[index]) or text[slice(*units[index])])
-        if chosen and (used + size > limit or (values and scores[index] == 0)):
+        size = len(parts[index].text)
+        if chosen and (used + size > limit or (has_rows and scores[index] == 0)):
             continue
         chosen.append(index)
         used += size
     joined: list[tuple[int, int]] = []
     for index in sorted(chosen):
-        start, end = units[index]
+        start, end = parts[index].span
         between = text[joined[-1][1] : start] if joined else "x"
-        if joined and not between.strip() and not values:
+        if joined and not between.strip() and not has_rows:
             joined[-1] = (joined[-1][0], end)
         else:
             joined.append((start, end))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -15,7 +16,8 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 import prompts
 from skills.grounding import tables
 from skills.grounding.citations import cite, mark_numbers
-from skills.grounding.select import prompt_text, sentence_scores
+from skills.grounding.evidence import unit_text
+from skills.grounding.select import Unit, prompt_text, sentence_scores, units
 from skills.grounding.support import check, without_marks
 from skills.records import (
     Citation,
@@ -79,13 +81,12 @@ class Writer:
                     continue
                 span = _locate(passage.text, evidence, source, verdict.span)
                 if not shown and (lead := self._lead(question, sentence, span, passage, ranked)):
-                    yield show(lead, passage.text[slice(*lead)])
+                    yield show(lead.span, lead.text)
                 if _with_mark(sentence) not in shown:
                     yield show(span, sentence)
         if not shown:
-            rendered = {(row.start, row.end): row.render() for row in tables.rows(passage.text)}
-            for span in sorted(span for _, span in ranked[:QUOTED]):
-                yield show(span, rendered.get(span) or passage.text[slice(*span)])
+            for unit in sorted((unit for _, unit in ranked[:QUOTED]), key=lambda unit: unit.start):
+                yield show(unit.span, unit.text)
         citation = cite(1, passage, spans)
         yield SkillAnswer(
             domain,
@@ -96,18 +97,21 @@ class Writer:
             timings=timings,
         )
 
-    def _rank(self, question: str, evidence: Evidence) -> list[tuple[float, tuple[int, int]]]:
-        """(score, span) of the evidence's sentences, best first: by the encoder, or by shared terms where it
-        does not read (Chinese, rows of a table)."""
+    def _rank(self, question: str, evidence: Evidence) -> list[tuple[float, Unit]]:
+        """The evidence's sentences and rows with their score, best first: by the encoder, or by shared terms for
+        Chinese, which it does not read."""
         text = evidence.passage.text
-        units = [
-            (start + a, start + b) for start, end in evidence.spans for a, b in sentences(text[start:end])
+        found = [
+            unit
+            for unit in units(text)
+            if any(start <= unit.start and unit.end <= end for start, end in evidence.spans)
         ]
-        if is_chinese(text) or tables.rows(text):
-            scores = sentence_scores(text, units, question)
+        texts = [unit.text for unit in found]
+        if is_chinese(text):
+            scores = sentence_scores(texts, question)
         else:
-            scores = self._reader(question, [text[slice(*span)] for span in units])
-        return sorted(zip(scores, units, strict=True), key=lambda pair: (-pair[0], pair[1]))
+            scores = self._reader(question, [unit_text(evidence.passage, unit) for unit in found])
+        return sorted(zip(scores, found, strict=True), key=lambda pair: (-pair[0], pair[1].start))
 
     def _lead(
         self,
@@ -115,14 +119,15 @@ class Writer:
         sentence: str,
         span: tuple[int, int],
         passage: Passage,
-        ranked: Sequence[tuple[float, tuple[int, int]]],
-    ) -> tuple[int, int] | None:
+        ranked: Sequence[tuple[float, Unit]],
+    ) -> Unit | None:
         """The source's sentence to put before the first one written, where that one misses the point."""
         best, lead = ranked[0]
         written = without_marks(sentence)
-        if span == lead or len(written.split()) < SHORTEST or tables.rows(passage.text):
+        if span == lead.span or len(written.split()) < SHORTEST or tables.rows(passage.text):
             return None
-        return lead if best - self._reader(question, [written])[0] > MARGIN else None
+        own = replace(lead, text=written)
+        return lead if best - self._reader(question, [unit_text(passage, own)])[0] > MARGIN else None
 
     def write_from_passages(
         self,

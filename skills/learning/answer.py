@@ -82,9 +82,9 @@ def train(config: AnswerConfig, progress: Progress = quiet) -> Mapping[str, Any]
             "no example is left to train on or to evaluate with; check --train, --dev and --max-tokens"
         )
 
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16).to(device)
+    base: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
     model = get_peft_model(
-        model,
+        base.to(device),
         LoraConfig(
             r=config.rank,
             lora_alpha=config.alpha,

@@ -31,9 +31,12 @@ if TYPE_CHECKING:
 
 
 class EvidenceConfig(LoopConfig):
-    """Settings of `train evidence`. Rows: {question, positives: [text], negatives: [text]}; see `data evidence`."""
+    """Settings of `train evidence`. Rows: {question, positives: [text], negatives: [text]}; see `data negatives`."""
 
     encoder: str = "all-minilm-l6-v2"
+    start: Path | None = None
+    """Artefact to go on from, such as the shipped one for a domain of your own; None: a fresh LoRA and head.
+    Its rank and alpha hold."""
     rank: int = Field(default=32, ge=1, le=256)
     alpha: int = Field(default=64, ge=1)
     learning_rate: float = Field(default=8e-4, gt=0)
@@ -63,7 +66,8 @@ def train(config: EvidenceConfig, progress: Progress = quiet) -> Mapping[str, An
     Raises UserError for malformed rows or a run folder that cannot be used, ModelError without the encoder.
     """
     import torch
-    from peft import LoraConfig, get_peft_model
+    from peft import LoraConfig, PeftModel, get_peft_model
+    from safetensors.torch import load_file
     from transformers import AutoModel
 
     folder = ensure(config.encoder)
@@ -85,10 +89,14 @@ def train(config: EvidenceConfig, progress: Progress = quiet) -> Mapping[str, An
         lora_dropout=config.dropout,
         target_modules=["query", "key", "value", "dense"],
     )
-    encoder = get_peft_model(encoder, lora)
     head = torch.nn.Linear(2 * encoder.config.hidden_size, 1).to(device)
-    torch.nn.init.zeros_(head.weight)
-    torch.nn.init.zeros_(head.bias)
+    if config.start is not None:
+        encoder = PeftModel.from_pretrained(encoder, config.start, is_trainable=True)
+        head.load_state_dict(load_file(config.start / "head.safetensors"))
+    else:
+        encoder = get_peft_model(encoder, lora)
+        torch.nn.init.zeros_(head.weight)
+        torch.nn.init.zeros_(head.bias)
     trainable = {name: parameter for name, parameter in encoder.named_parameters() if parameter.requires_grad}
     trainable |= {f"head.{name}": parameter for name, parameter in head.named_parameters()}
 

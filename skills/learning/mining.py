@@ -1,8 +1,8 @@
 """Hard negatives: passages that a retriever finds for a question and that are not its answer.
 
-Rows {question, gold} and a store become rows {question, positives, negatives} for `train evidence`; texts are
-cut as they are at run time. A second kind of row has no right passage left: what the evidence decision is
-fitted on.
+Rows {question, gold, answer?} and a store become rows {question, positives, negatives} for `train evidence`. Whole
+passages are cut as they are at run time. Where the answer says which sentence or table row it stands in, a second
+row sets that one against its neighbours: the encoder reads both.
 """
 
 from __future__ import annotations
@@ -10,34 +10,96 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from skills.grounding.evidence import pair_text
+from skills.grounding.evidence import pair_text, unit_text
+from skills.grounding.select import Unit, sentence_scores, units
+from skills.grounding.support import without_marks
 from skills.records import Passage
 from skills.retrieval.store import PassageStore
+from skills.retrieval.text import is_chinese, terms
 
 POSITIVES = 4
 """Right passages kept of a question."""
+STATED = 0.5
+"""Share of a written answer's terms that a sentence must have to be the one that states it."""
+STRANGERS = 2
+"""Sentences of other passages that a right one is set against, beside its neighbours."""
 
 
 def mine(
     rows: Iterable[Mapping[str, Any]], store: PassageStore, *, negatives: int = 8
 ) -> Iterator[dict[str, Any]]:
-    """One row per question whose gold passages are in the store; others are passed over.
+    """One or two rows per question whose gold passages are in the store; others are passed over.
 
-    A passage whose text equals a gold one is no negative.
+    A passage whose text equals a gold one is no negative. Chinese questions are passed over: the encoder reads
+    English.
     """
     for row in rows:
+        question: str = row["question"]
         gold = [passage for passage in map(store.get, row["gold"]) if passage is not None]
-        if gold:
-            yield mined(row["question"], gold, store, negatives=negatives)
+        if not gold or is_chinese(question):
+            continue
+        right = {_fold(passage.text) for passage in gold} | {passage.id for passage in gold}
+        found = [item.passage for item in store.search(question, negatives + len(gold) + 4)]
+        wrong = [p for p in found if p.id not in right and _fold(p.text) not in right][:negatives]
+        yield {
+            "question": question,
+            "positives": [pair_text(passage, question) for passage in gold[:POSITIVES]],
+            "negatives": [pair_text(passage, question) for passage in wrong],
+        }
+        if made := _unit_row(question, str(row.get("answer") or ""), gold, wrong, negatives):
+            yield made
 
 
-def mined(question: str, gold: list[Passage], store: PassageStore, *, negatives: int = 8) -> dict[str, Any]:
-    """The row of one question; its gold passages need not be in the store."""
-    right = {" ".join(passage.text.split()).lower() for passage in gold} | {passage.id for passage in gold}
-    found = [item.passage for item in store.search(question, negatives + len(gold) + 4)]
-    wrong = [p for p in found if p.id not in right and " ".join(p.text.split()).lower() not in right]
-    return {
-        "question": question,
-        "positives": [pair_text(passage, question) for passage in gold[:POSITIVES]],
-        "negatives": [pair_text(passage, question) for passage in wrong[:negatives]],
-    }
+def _unit_row(
+    question: str, answer: str, gold: list[Passage], wrong: list[Passage], negatives: int
+) -> dict[str, Any] | None:
+    """The sentence or row that states the answer against others of its passage, nearest to the question first."""
+    for passage in gold:
+        parts = units(passage.text)
+        stating = _stating(question, answer, parts)
+        if not stating:
+            continue
+        best = _ranked(question, [part for part in parts if part not in stating])
+        neighbours = [unit_text(passage, part) for part in best]
+        strangers = [
+            unit_text(other, _ranked(question, units(other.text))[0]) for other in wrong if other.text.strip()
+        ]
+        against = neighbours[: negatives - STRANGERS] + strangers[:STRANGERS]
+        if not against:
+            return None
+        return {
+            "question": question,
+            "positives": [unit_text(passage, part) for part in stating[:POSITIVES]],
+            "negatives": against,
+        }
+    return None
+
+
+def _stating(question: str, answer: str, parts: list[Unit]) -> list[Unit]:
+    """The units that state an answer: those that hold it literally, else the one that has most of its terms.
+
+    A figure that stands in several rows counts where the row is nearest to the question. A bare yes or no is
+    stated nowhere.
+    """
+    body = without_marks(answer).strip().rstrip(".")
+    if body.lower() in ("", "yes", "no", "maybe"):
+        return []
+    pieces = [_fold(piece) for piece in body.split(";") if piece.strip()]
+    literal = [part for part in parts if any(piece in _fold(part.text) for piece in pieces)]
+    if literal:
+        scores = sentence_scores([part.text for part in literal], question)
+        return [part for part, score in zip(literal, scores, strict=True) if score == max(scores)]
+    wanted = set(terms(body))
+    shares = [len(wanted & set(terms(part.text))) / max(1, len(wanted)) for part in parts]
+    best = max(shares, default=0.0)
+    return [parts[shares.index(best)]] if best >= STATED else []
+
+
+def _ranked(question: str, parts: list[Unit]) -> list[Unit]:
+    scores = sentence_scores([part.text for part in parts], question)
+    order = sorted(range(len(parts)), key=lambda index: (-scores[index], index))
+    return [parts[index] for index in order]
+
+
+def _fold(text: str) -> str:
+    return " ".join(text.split()).lower()

@@ -14,7 +14,10 @@ from typing import Any
 
 from skills.files import read_jsonl
 from skills.learning.grounded import Row, from_lead, from_short_answer, from_tables
+from skills.learning.mining import mine
 from skills.records import Passage
+from skills.retrieval.embedder import choose_embedder, load_embedder
+from skills.retrieval.store import PassageStore
 from skills.retrieval.text import sentences
 
 DOMAINS = ("medical", "finance", "legal")
@@ -48,7 +51,7 @@ def answer_rows(folder: Path, domain: str, split: str) -> Iterator[Row]:
 
 def _medical(folder: Path, split: str) -> Iterator[Row]:
     for row in read_jsonl(folder / f"medical/medquad_qa.{split}.jsonl"):
-        yield from_lead(row["question"], Passage(row["id"], _first_chunk(row["answer"])))
+        yield from_lead(row["question"], Passage(row["id"], _chunks(row["answer"])[0]))
 
 
 def _finance(folder: Path, split: str) -> Iterator[Row]:
@@ -117,25 +120,52 @@ def turned(row: Row) -> Row:
     return {**row, "question": row["question"][:start] + denied + row["question"][end:], "answer": answer}
 
 
-def _first_chunk(text: str, limit: int = 600) -> str:
-    """The first sentences of a text, at most ``limit`` characters."""
-    end = 0
+def _chunks(text: str, limit: int = 600) -> list[str]:
+    """A text in pieces of whole sentences, at most ``limit`` characters each (a longer sentence is one by itself)."""
+    pieces: list[str] = []
+    begin = end = 0
     for _, stop in sentences(text):
-        if end and stop > limit:
-            break
+        if end > begin and stop - begin > limit:
+            pieces.append(text[begin:end].strip())
+            begin = end
         end = stop
-    return text[:end]
+    return [*pieces, text[begin:end].strip()] if end > begin else pieces
 
 
-def evidence_rows(folder: Path, split: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """(set, rows {question, gold}) for `train evidence`, by set; passages come from ``passages_of``."""
-    for name in (
-        "medical/medquad_retrieval",
-        "medical/pubmedqa_retrieval",
-        "finance/tatqa_retrieval",
-        "legal/cuad_retrieval",
-        "legal/contractnli_retrieval",
-    ):
-        path = folder / f"{name}.{split}.jsonl"
-        if path.is_file():
-            yield name, [{"question": row["question"], "gold": row["gold"]} for row in read_jsonl(path)]
+_EVIDENCE = {
+    "medical": ("medical/medquad_qa", "medical/pubmedqa_retrieval"),
+    "finance": ("finance/tatqa_retrieval",),
+    "legal": ("legal/cuad_retrieval", "legal/contractnli_retrieval"),
+}
+
+
+def evidence_rows(folder: Path, domain: str, split: str, stores: Path) -> Iterator[dict[str, Any]]:
+    """Rows for `train evidence` from the sets of a domain.
+
+    Hard negatives are searched in stores of the sets' passages; a store is built in ``stores`` unless it is there.
+    """
+    for name in _EVIDENCE[domain]:
+        if name == "medical/medquad_qa":
+            questions, passages = _medquad(folder, split)
+        else:
+            questions = list(read_jsonl(folder / f"{name}.{split}.jsonl", required=("question", "gold")))
+            passages = list(passages_of(folder, name).values())
+        place = stores / (f"{name}.{split}" if name == "medical/medquad_qa" else name)
+        if place.is_dir():
+            store = PassageStore.load(place)
+        else:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            store = PassageStore.build(passages, place, load_embedder(choose_embedder(passages)))
+        yield from mine(questions, store)
+
+
+def _medquad(folder: Path, split: str) -> tuple[list[dict[str, Any]], list[Passage]]:
+    """Questions of a split and their answers in passages: other answers about the same disease are the hard ones."""
+    questions: list[dict[str, Any]] = []
+    passages: list[Passage] = []
+    for row in read_jsonl(folder / f"medical/medquad_qa.{split}.jsonl"):
+        chunks = _chunks(row["answer"])
+        parts = [Passage(f"{row['id']}#{n}", text, row["focus"]) for n, text in enumerate(chunks)]
+        questions.append({"question": row["question"], "gold": [part.id for part in parts]})
+        passages += parts
+    return questions, passages

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -96,7 +96,7 @@ class Run:
         return folder if folder.is_dir() else None
 
     @contextmanager
-    def save(self, name: str) -> Iterator[Path]:
+    def save(self, name: str) -> Generator[Path]:
         """A folder to fill; it takes the place of ``out/<name>`` when the block ends well."""
         with atomic_folder(self.folder / name) as partial:
             yield partial

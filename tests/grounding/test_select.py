@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skills.grounding.select import prompt_text, select_spans
+from skills.grounding.select import prompt_text, select_spans, units
 from skills.records import Evidence, Passage
 
 LONG = " ".join(f"Sentence number {index} is about item {index} and nothing else." for index in range(40))
@@ -45,3 +45,13 @@ def test_spans_are_inside_ordered_and_disjoint(text: str, question: str, limit: 
     for start, end in spans:
         assert previous <= start < end <= len(text)
         previous = end
+
+
+def test_units_are_sentences_and_rows_with_their_headers() -> None:
+    text = "The table shows the year.\n(In thousands) | 2019 | 2018\nRevenue | 4,013 | 3,249"
+    found = units(text)
+    assert [unit.text for unit in found] == [
+        "The table shows the year.",
+        "Revenue: 2019 = 4,013; 2018 = 3,249",
+    ]
+    assert text[slice(*found[1].span)] == "Revenue | 4,013 | 3,249"

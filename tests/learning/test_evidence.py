@@ -67,6 +67,18 @@ def test_scores_match_the_trained_model(run_folder: Path, tiny_encoder: Path) ->
     assert np.isclose(score, expected, atol=0.15 + 0.05 * abs(expected))
 
 
+def test_a_run_goes_on_from_an_artefact(run_folder: Path, tmp_path: Path, tiny_encoder: Path) -> None:
+    """The first evaluation of the second run is the last of the first."""
+    rows = (tmp_path / "rows.jsonl",)
+    config = EvidenceConfig(
+        train=rows, dev=rows, out=tmp_path / "more", encoder=str(tiny_encoder), start=run_folder / "best",
+        epochs=1, batch_tokens=256, dropout=0.0, threads=1,
+    )  # fmt: skip
+    train(config)
+    curve = [json.loads(line) for line in (tmp_path / "more" / "curves.jsonl").read_text().splitlines()]
+    assert np.isclose(curve[0]["dev_loss"], read_json(run_folder / "metrics.json")["dev_loss"], atol=0.02)
+
+
 def test_another_encoder_is_refused(run_folder: Path) -> None:
     described = read_json(run_folder / "best" / "collegium.json")
     write_json(run_folder / "best" / "collegium.json", described | {"encoder_sha256": "0" * 64})

@@ -1,0 +1,70 @@
+"""Hard negatives: what a row sets against the right passage, and against the sentence that states the answer."""
+
+from pathlib import Path
+
+import pytest
+
+from skills.learning.mining import mine
+from skills.records import Passage
+from skills.retrieval.embedder import HashingEmbeddings
+from skills.retrieval.store import PassageStore
+
+TABLE = Passage(
+    "report#1",
+    "(In thousands) | 2019 | 2018\nNet revenue | 4,013 | 3,249\nOperating costs | 822 | 4,013\n",
+    "Report",
+)
+PROSE = Passage(
+    "metformin#1",
+    "Metformin lowers blood sugar. Its common side effects are nausea and diarrhoea. It is taken with meals.",
+    "Metformin",
+)
+COPY = Passage("metformin#2", PROSE.text, "Another title")
+OTHER = Passage("aspirin#1", "Common side effects of aspirin are heartburn and nausea.", "Aspirin")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> PassageStore:
+    return PassageStore.build([TABLE, PROSE, COPY, OTHER], tmp_path / "store", HashingEmbeddings())
+
+
+def test_a_passage_of_equal_text_is_no_negative(store: PassageStore) -> None:
+    (row,) = mine([{"question": "side effects of metformin", "gold": ["metformin#1"]}], store)
+    assert row["positives"] == [f"Metformin\n{PROSE.text}"]
+    assert f"Aspirin\n{OTHER.text}" in row["negatives"]
+    assert not any(PROSE.text in text for text in row["negatives"])
+
+
+def test_the_sentence_that_states_the_answer_is_set_against_its_neighbours(store: PassageStore) -> None:
+    question = {
+        "question": "What are common side effects of metformin?",
+        "gold": ["metformin#1"],
+        "answer": "Nausea and diarrhoea are the common side effects [1].",
+    }
+    _, row = mine([question], store)
+    assert row["positives"] == ["Metformin\nIts common side effects are nausea and diarrhoea."]
+    assert "Metformin\nMetformin lowers blood sugar." in row["negatives"]
+    assert f"Aspirin\n{OTHER.text}" in row["negatives"]
+
+
+def test_of_equal_figures_the_row_that_is_asked_for_counts(store: PassageStore) -> None:
+    question = {"question": "What was net revenue in 2019?", "gold": ["report#1"], "answer": "4,013"}
+    _, row = mine([question], store)
+    assert row["positives"] == ["Report\nNet revenue: 2019 = 4,013; 2018 = 3,249"]
+    assert row["negatives"][0] == "Report\nOperating costs: 2019 = 822; 2018 = 4,013"
+
+
+@pytest.mark.parametrize("answer", ["Yes", "no.", "Nothing that stands there at all", ""])
+def test_an_answer_that_no_sentence_states_makes_no_row_of_sentences(
+    store: PassageStore, answer: str
+) -> None:
+    rows = list(mine([{"question": "metformin?", "gold": ["metformin#1"], "answer": answer}], store))
+    assert len(rows) == 1
+
+
+def test_unknown_passages_and_chinese_questions_are_passed_over(store: PassageStore) -> None:
+    rows = [
+        {"question": "x", "gold": ["lost#1"]},
+        {"question": "二甲双胍的副作用？", "gold": ["metformin#1"]},
+    ]
+    assert list(mine(rows, store)) == []
