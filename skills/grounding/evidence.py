@@ -20,6 +20,7 @@ from safetensors.numpy import load_file
 
 from skills.errors import ModelError
 from skills.files import read_json, sha256_file
+from skills.grounding.places import elsewhere
 from skills.grounding.select import Unit, prompt_text, select_spans
 from skills.records import Evidence, Passage, ScoredPassage
 from skills.retrieval.embedder import choose_embedder, load_embedder
@@ -144,10 +145,13 @@ class EvidenceModel:
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))
 
     def select(self, question: str, candidates: Sequence[ScoredPassage]) -> list[Evidence]:
-        """The first CANDIDATES candidates with their spans and probability, most probable first."""
+        """The first CANDIDATES candidates with their spans and probability, most probable first.
+
+        One about another place than the question's answers nothing: 0.
+        """
         judged = candidates[:CANDIDATES]
         scored = [
-            (self.probability(signs), item.passage)
+            (0.0 if elsewhere(question, item.passage) else self.probability(signs), item.passage)
             for signs, item in zip(self.signs(question, judged), judged, strict=True)
         ]
         scored.sort(key=lambda pair: -pair[0])

@@ -1,0 +1,80 @@
+"""Whether a passage speaks about the place that a question names.
+
+A rate of the US is no answer about Portugal, however alike the words. Only passages that state a jurisdiction are
+judged: a note on a medicine holds everywhere. Knows names of countries and states (``places.toml``), no law.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import cache
+from importlib import resources
+
+from pydantic import BaseModel, ConfigDict
+
+from skills.records import Passage
+
+_EVERYWHERE = re.compile(r"\b(?:international|worldwide|global)\b", re.IGNORECASE)
+_CODE = re.compile(r"\b[A-Z]{2}(?:-[A-Z]{2})?\b")
+
+
+class _Gazetteer(BaseModel):
+    """``places.toml``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    names: dict[str, list[str]]
+    members: dict[str, list[str]]
+
+
+@cache
+def _gazetteer() -> _Gazetteer:
+    text = resources.files("skills.grounding").joinpath("places.toml").read_text(encoding="utf-8")
+    return _Gazetteer.model_validate(tomllib.loads(text))
+
+
+@cache
+def _names() -> tuple[re.Pattern[str], dict[str, str]]:
+    """A pattern of all names, longer ones first, and the code of each as it is found or in lower case."""
+    codes: dict[str, str] = {}
+    parts: list[tuple[int, str]] = []
+    for code, names in _gazetteer().names.items():
+        for listed in names:
+            name = listed.removeprefix("=")
+            exact = listed != name
+            codes[name if exact else name.lower()] = code
+            # A name ends where its word ends; Chinese has no blanks to end it.
+            whole = rf"(?<!\w){re.escape(name)}(?!\w)" if name.isascii() else re.escape(name)
+            parts.append((len(name), whole if exact else f"(?i:{whole})"))
+    ordered = sorted(parts, key=lambda part: -part[0])
+    return re.compile("|".join(pattern for _, pattern in ordered)), codes
+
+
+def named(text: str) -> frozenset[str]:
+    """Codes of the places that a text names."""
+    pattern, codes = _names()
+    found = (codes.get(match) or codes.get(match.casefold()) for match in pattern.findall(text))
+    return frozenset(code for code in found if code is not None)
+
+
+def elsewhere(question: str, passage: Passage) -> bool:
+    """Whether the question names a place and the passage states jurisdictions that neither are it, nor lie in it, nor
+    have it in them, and does not speak of it."""
+    stated = passage.jurisdiction
+    if not stated or _EVERYWHERE.search(stated):
+        return False
+    asked = named(question)
+    if not asked:
+        return False
+    known = _gazetteer().names.keys()
+    covered = {code for code in _CODE.findall(stated) if code in known} | named(stated)
+    covered |= named(f"{passage.title} {passage.text}")
+    return bool(covered) and not any(_related(place, other) for place in asked for other in covered)
+
+
+def _related(one: str, other: str) -> bool:
+    return _within(one, other) or _within(other, one)
+
+
+def _within(inner: str, outer: str) -> bool:
+    return inner == outer or inner.startswith(f"{outer}-") or inner in _gazetteer().members.get(outer, ())
