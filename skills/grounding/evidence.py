@@ -30,7 +30,7 @@ from skills.weights import ensure
 
 CANDIDATES = 8
 """Retrieved passages that the encoder reads."""
-THRESHOLD = 0.4
+THRESHOLD = 0.5
 """Probability from which a passage counts as evidence."""
 FEATURES = ("bias", "logit", "coverage", "similarity", "missing_names")
 
@@ -149,7 +149,7 @@ class EvidenceModel:
 
         One about another place than the question's answers nothing: 0.
         """
-        judged = candidates[:CANDIDATES]
+        judged = [item for item in candidates if item.passage.text.strip()][:CANDIDATES]
         scored = [
             (0.0 if elsewhere(question, item.passage) else self.probability(signs), item.passage)
             for signs, item in zip(self.signs(question, judged), judged, strict=True)

@@ -1,17 +1,16 @@
 """Whether a sentence is supported by the text it cites: its words, its numbers and its polarity.
 
-Lexical on purpose: the adapter is trained to stay near its source, and a rule can be read. Knows texts only.
+Lexical on purpose: the adapter is trained to stay near its source, and a rule can be read. One word of its own is
+enough to refuse a sentence ("inhibits the bleeding risk" where the source has "adds to"). Knows texts only.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from skills.retrieval.text import STOP_WORDS, sentences, terms
-
-COVERAGE = 0.7
-"""Share of a sentence's terms that source or question must have."""
+from skills.retrieval.text import STOP_WORDS, terms
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _MARK = re.compile(r"\s*\[\d+(?:\s*,\s*\d+)*\]")
@@ -41,8 +40,8 @@ class Support:
     supported: bool
     reason: str = ""
     """number, words, negation or turned: what the source lacks; empty if supported."""
-    span: tuple[int, int] | None = None
-    """The source's sentence nearest to it, offsets into the source."""
+    part: int | None = None
+    """Index of the source's part nearest to the sentence; None where it shares no word with any."""
 
 
 def without_marks(text: str) -> str:
@@ -55,31 +54,33 @@ def numbers(text: str) -> set[str]:
     return {number.replace(",", "") for number in _NUMBER.findall(text)}
 
 
-def check(sentence: str, source: str, question: str) -> Support:
-    """Check one sentence of an answer (marks are ignored) against its source.
+def check(sentence: str, parts: Sequence[str], question: str, *, context: str = "") -> Support:
+    """Check one sentence of an answer (marks are ignored) against the parts of its source: sentences, table rows.
 
-    A bare yes or no carries no words to check and passes; its span is the source's sentence nearest to the
-    question.
+    ``context``: what belongs to all parts, such as the title and the unit of a table. A bare yes or no carries no
+    words to check and passes without a part.
     """
     body = without_marks(sentence)
     wanted = set(terms(body)) - {"yes"}
-    spans = sentences(source)
-    found = [set(terms(source[start:end])) for start, end in spans]
-    target = wanted or set(terms(question))
-    nearest = max(range(len(spans)), key=lambda index: (len(found[index] & target), -index), default=None)
-    span = spans[nearest] if nearest is not None else None
     if not wanted:
-        return Support(span is not None, "" if span else "words", span)
+        return Support(True)
+    found = [set(terms(part)) for part in parts]
+    # The part with most of its words, of those the shortest: the one it was drawn from.
+    shared = [(len(words & wanted), -len(words)) for words in found]
+    nearest = max(range(len(parts)), key=lambda index: (*shared[index], -index), default=None)
+    if nearest is None or not shared[nearest][0]:
+        return Support(False, "words")
+    source = "\n".join([context, *parts])
     if not numbers(body) <= numbers(source) | numbers(question):
-        return Support(False, "number", span)
+        return Support(False, "number", nearest)
     known = set(terms(source)) | set(terms(question))
-    if len(wanted & known) < COVERAGE * len(wanted) or not any(wanted & words for words in found):
-        return Support(False, "words", span)
-    if span is not None and _NEGATION.search(body) and not _NEGATION.search(source):
-        return Support(False, "negation", span)
+    if not wanted <= known:
+        return Support(False, "words", nearest)
+    if _NEGATION.search(body) and not _NEGATION.search(source):
+        return Support(False, "negation", nearest)
     if _turned(body, source):
-        return Support(False, "turned", span)
-    return Support(True, "", span)
+        return Support(False, "turned", nearest)
+    return Support(True, "", nearest)
 
 
 def _turned(sentence: str, source: str) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -34,9 +33,10 @@ from skills.retrieval.text import is_chinese, sentences
 MAX_TOKENS = 160
 """Longest answer, in tokens."""
 QUOTED = 2
-"""Sentences of a source that stand in for unsupported writing."""
-MARGIN = 2.0
-"""By how much the source's best sentence has to beat what was written, in the encoder's score, to be put first."""
+"""Sentences of a source that stand in for unsupported writing, at most."""
+NEAR, FAR = 0.5, 4.0
+"""Distance to the best sentence's score within which a sentence answers the question as well as the best, and beyond
+which it misses the point."""
 SHORTEST = 6
 """Words from which an answer is a sentence; a shorter one ("Yes", "480 million") says just what was asked."""
 
@@ -58,76 +58,74 @@ class Writer:
     ) -> Iterator[SkillEvent]:
         """Answer from one passage's evidence, sentence by sentence; ends with the SkillAnswer.
 
-        Where the first sentence written misses the point of the question, the source's best sentence goes
-        before it. Chinese evidence is quoted, not rewritten: the default base does not write Chinese.
+            1 point   the encoder ranks the evidence's sentences and rows by how well they answer the question
+            2 write   the model writes; a sentence counts if its source supports it and it was not drawn from one
+                      that misses the point; it is released as soon as one came from a sentence near the best
+            3 quote   where none did, the best sentence goes first, word for word
+
+        Chinese evidence is quoted, not rewritten: the default base does not write Chinese.
         """
         passage = evidence.passage
-        source = prompt_text(evidence)
         ranked = self._rank(question, evidence)
+        read = sorted((unit for _, unit in ranked), key=lambda unit: unit.start)
+        best = ranked[0][0]
+        near = [unit for score, unit in ranked if score >= best - NEAR]
+        far = [unit for score, unit in ranked if score < best - FAR]
+        context = f"{passage.title}\n{tables.unit(passage.text)}"
         spans: list[tuple[int, int]] = []
         shown: list[str] = []
+        held: list[tuple[Unit, str]] = []
 
-        def show(span: tuple[int, int], text: str) -> Token:
-            shown.append(_with_mark(text))
-            spans.append(span)
-            return Token(shown[-1] if len(shown) == 1 else f" {shown[-1]}", domain)
+        def show(unit: Unit, text: str) -> Iterator[Token]:
+            marked = _with_mark(text)
+            if marked not in shown:
+                shown.append(marked)
+                spans.append(unit.span)
+                yield Token(marked if len(shown) == 1 else f" {marked}", domain)
 
         if not is_chinese(passage.text):
-            user = prompts.load("evidence").render(evidence=source, question=question)
+            user = prompts.load("evidence").render(evidence=prompt_text(evidence), question=question)
             for sentence in self._sentences(user, use_adapter, timings):
-                verdict = check(sentence, source, question)
-                yield Verified(sentence, verdict.supported, verdict.reason)
-                if not verdict.supported:
+                verdict = check(sentence, [unit.text for unit in read], question, context=context)
+                unit = ranked[0][1] if verdict.part is None else read[verdict.part]
+                short = len(without_marks(sentence).split()) < SHORTEST
+                reason = verdict.reason or ("point" if unit in far and not short else "")
+                yield Verified(sentence, not reason, reason)
+                if reason:
                     continue
-                span = _locate(passage.text, evidence, source, verdict.span)
-                if not shown and (lead := self._lead(question, sentence, span, passage, ranked)):
-                    yield show(lead.span, lead.text)
-                if _with_mark(sentence) not in shown:
-                    yield show(span, sentence)
+                held.append((unit, sentence))
+                if shown or short or unit in near:
+                    for item in held:
+                        yield from show(*item)
+                    held.clear()
         if not shown:
-            for unit in sorted((unit for _, unit in ranked[:QUOTED]), key=lambda unit: unit.start):
-                yield show(unit.span, unit.text)
-        citation = cite(1, passage, spans)
+            for unit in sorted(near[: 1 if held else QUOTED], key=lambda unit: unit.start):
+                yield from show(unit, unit.text)
+            for item in held:
+                yield from show(*item)
         yield SkillAnswer(
             domain,
             "answered",
             " ".join(shown),
-            (citation,),
+            (cite(1, passage, spans),),
             confidence=round(evidence.score, 4),
             timings=timings,
         )
 
     def _rank(self, question: str, evidence: Evidence) -> list[tuple[float, Unit]]:
-        """The evidence's sentences and rows with their score, best first: by the encoder, or by shared terms for
+        """(score, unit) of the evidence's sentences and rows, best first: by the encoder, or by shared terms for
         Chinese, which it does not read."""
-        text = evidence.passage.text
+        passage = evidence.passage
         found = [
             unit
-            for unit in units(text)
+            for unit in units(passage.text)
             if any(start <= unit.start and unit.end <= end for start, end in evidence.spans)
         ]
-        texts = [unit.text for unit in found]
-        if is_chinese(text):
-            scores = sentence_scores(texts, question)
+        if is_chinese(passage.text):
+            scores = sentence_scores([unit.text for unit in found], question)
         else:
-            scores = self._reader(question, [unit_text(evidence.passage, unit) for unit in found])
+            scores = self._reader(question, [unit_text(passage, unit) for unit in found])
         return sorted(zip(scores, found, strict=True), key=lambda pair: (-pair[0], pair[1].start))
-
-    def _lead(
-        self,
-        question: str,
-        sentence: str,
-        span: tuple[int, int],
-        passage: Passage,
-        ranked: Sequence[tuple[float, Unit]],
-    ) -> Unit | None:
-        """The source's sentence to put before the first one written, where that one misses the point."""
-        best, lead = ranked[0]
-        written = without_marks(sentence)
-        if span == lead.span or len(written.split()) < SHORTEST or tables.rows(passage.text):
-            return None
-        own = replace(lead, text=written)
-        return lead if best - self._reader(question, [unit_text(passage, own)])[0] > MARGIN else None
 
     def write_from_passages(
         self,
@@ -178,19 +176,6 @@ class Writer:
                 pending = pending[last[0] :]
         yield from (pending[slice(*span)] for span in sentences(pending))
         timings["generate"] = round((time.perf_counter() - started) * 1000, 2)
-
-
-def _locate(text: str, evidence: Evidence, source: str, span: tuple[int, int] | None) -> tuple[int, int]:
-    """Where in the passage the source's span comes from; the whole evidence if it was rewritten (a table)."""
-    if span is not None:
-        start = text.find(source[slice(*span)])
-        if start >= 0:
-            return start, start + span[1] - span[0]
-        label = source[slice(*span)].partition(": ")[2].partition(" = ")[2].partition(";")[0]
-        for begin, end in evidence.spans:
-            if label and label in text[begin:end]:
-                return begin, end
-    return evidence.spans[0][0], evidence.spans[-1][1]
 
 
 def _with_mark(sentence: str) -> str:

@@ -19,7 +19,7 @@ from skills.errors import UserError
 from skills.files import read_jsonl, write_json
 from skills.learning.card import training_card
 from skills.learning.loop import LoopConfig, Progress, fit, make_batches, quiet
-from skills.learning.lora import save_lora
+from skills.learning.lora import attach_lora, save_lora
 from skills.learning.run import Run
 from skills.weights import base_hash, safetensors_folder
 
@@ -31,6 +31,9 @@ class AnswerConfig(LoopConfig):
     """Settings of `train answer`. Rows: {question, evidence, answer}; marks like [1] stand in the answer."""
 
     base: str = "smollm2-135m-instruct"
+    start: Path | None = None
+    """Adapter to go on from, such as a shipped one for a domain of your own; None: a fresh one. Its rank and alpha
+    hold."""
     system: str = Field(min_length=1)
     """The skill's system prompt, the same at run time."""
     max_tokens: int = Field(default=512, ge=64)
@@ -62,7 +65,7 @@ def train(config: AnswerConfig, progress: Progress = quiet) -> Mapping[str, Any]
     Raises UserError for malformed rows or a run folder that cannot be used, ModelError without the base.
     """
     import torch
-    from peft import LoraConfig, get_peft_model
+    from peft import LoraConfig
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder = safetensors_folder(config.base)
@@ -83,16 +86,14 @@ def train(config: AnswerConfig, progress: Progress = quiet) -> Mapping[str, Any]
         )
 
     base: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
-    model = get_peft_model(
-        base.to(device),
-        LoraConfig(
-            r=config.rank,
-            lora_alpha=config.alpha,
-            lora_dropout=config.dropout,
-            target_modules="all-linear",
-            task_type="CAUSAL_LM",
-        ),
+    lora = LoraConfig(
+        r=config.rank,
+        lora_alpha=config.alpha,
+        lora_dropout=config.dropout,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
     )
+    model = attach_lora(base.to(device), lora, config.start)
     trainable = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
     def loss_of(batch: Sequence[Example]) -> torch.Tensor:

@@ -22,7 +22,7 @@ from skills.errors import UserError
 from skills.files import read_jsonl, sha256_file, write_json
 from skills.learning.card import training_card
 from skills.learning.loop import LoopConfig, Progress, fit, make_batches, quiet
-from skills.learning.lora import save_lora
+from skills.learning.lora import attach_lora, save_lora
 from skills.learning.run import Run
 from skills.weights import ensure
 
@@ -66,7 +66,7 @@ def train(config: EvidenceConfig, progress: Progress = quiet) -> Mapping[str, An
     Raises UserError for malformed rows or a run folder that cannot be used, ModelError without the encoder.
     """
     import torch
-    from peft import LoraConfig, PeftModel, get_peft_model
+    from peft import LoraConfig
     from safetensors.torch import load_file
     from transformers import AutoModel
 
@@ -90,11 +90,10 @@ def train(config: EvidenceConfig, progress: Progress = quiet) -> Mapping[str, An
         target_modules=["query", "key", "value", "dense"],
     )
     head = torch.nn.Linear(2 * encoder.config.hidden_size, 1).to(device)
+    encoder = attach_lora(encoder, lora, config.start)
     if config.start is not None:
-        encoder = PeftModel.from_pretrained(encoder, config.start, is_trainable=True)
         head.load_state_dict(load_file(config.start / "head.safetensors"))
     else:
-        encoder = get_peft_model(encoder, lora)
         torch.nn.init.zeros_(head.weight)
         torch.nn.init.zeros_(head.bias)
     trainable = {name: parameter for name, parameter in encoder.named_parameters() if parameter.requires_grad}
@@ -141,7 +140,9 @@ def train(config: EvidenceConfig, progress: Progress = quiet) -> Mapping[str, An
         return {
             "dev_loss": total / len(dev),
             "dev_first": first / len(dev),
-            "dev_auc": _auc(positive, negative),
+            "dev_auc": (auc := _auc(positive, negative)),
+            # What counts is the order: how sure a score is, `train decision` fits afterwards.
+            "dev_disorder": 1 - auc,
         }
 
     def save(partial: Path) -> None:
@@ -163,7 +164,7 @@ def train(config: EvidenceConfig, progress: Progress = quiet) -> Mapping[str, An
         trainable,
         loss_of=loss_of,
         evaluate=evaluate,
-        criterion="dev_loss",
+        criterion="dev_disorder",
         save=save,
         progress=progress,
     )

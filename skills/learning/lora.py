@@ -1,4 +1,4 @@
-"""Saving a LoRA adapter in PEFT's format, in bf16."""
+"""A LoRA adapter on a model: a fresh one or one to go on from; saved in PEFT's format, in bf16."""
 
 from __future__ import annotations
 
@@ -6,7 +6,28 @@ import json
 from pathlib import Path
 from typing import Any
 
+from skills.errors import UserError
 from skills.files import write_json
+
+
+def attach_lora(model: Any, lora: Any, start: Path | None) -> Any:
+    """The model with a trainable adapter: that of folder ``start``, or a fresh one of the LoraConfig ``lora``.
+
+    Raises UserError when ``start`` holds no adapter or one of another model.
+    """
+    from peft import PeftModel, get_peft_model
+
+    if start is None:
+        return get_peft_model(model, lora)
+    if not (start / "adapter_config.json").is_file():
+        raise UserError(
+            f"start {str(start)!r} holds no adapter; expected a folder with adapter_config.json, such as RUN/best",
+            subject=start,
+        )
+    try:
+        return PeftModel.from_pretrained(model, start, is_trainable=True)
+    except (RuntimeError, ValueError) as error:
+        raise UserError(f"start {str(start)!r} does not fit this model: {error}", subject=start) from error
 
 
 def save_lora(model: Any, folder: Path, *, base: str) -> None:

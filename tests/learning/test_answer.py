@@ -71,6 +71,19 @@ def test_a_killed_run_resumes_to_the_same_result(
     assert resumed["steps"] == whole["steps"]
 
 
+def test_a_run_goes_on_from_an_adapter(rows: Path, tmp_path: Path, tiny_base: Path) -> None:
+    """The first evaluation of the second run is the best of the first."""
+    first = train(config(rows, tmp_path / "first", tiny_base))
+    train(config(rows, tmp_path / "second", tiny_base, start=tmp_path / "first" / "best", epochs=0.2))
+    curve = [json.loads(line) for line in (tmp_path / "second" / "curves.jsonl").read_text().splitlines()]
+    assert curve[0]["dev_loss"] == pytest.approx(first["dev_loss"], abs=0.05)
+
+
+def test_a_start_without_an_adapter_is_refused(rows: Path, tmp_path: Path, tiny_base: Path) -> None:
+    with pytest.raises(UserError, match="holds no adapter"):
+        train(config(rows, tmp_path / "run", tiny_base, start=tmp_path))
+
+
 def test_the_loss_is_on_the_answer_alone(rows: Path, tmp_path: Path, tiny_base: Path) -> None:
     from transformers import AutoTokenizer
 

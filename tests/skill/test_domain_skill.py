@@ -149,10 +149,33 @@ def test_writing_without_support_gives_way_to_quotes(pack: Pack) -> None:
     assert answer.status == "answered"
 
 
-def test_a_sentence_that_misses_the_point_is_preceded_by_the_one_that_does_not(pack: Pack) -> None:
+def test_a_sentence_that_misses_the_point_gives_way_to_the_one_that_does_not(pack: Pack) -> None:
     written = "The common side effects of metformin are nausea and diarrhoea [1]."
     events, _ = run(pack, "Does it lower vitamin B12?", [written])
-    assert final(events).text == f"Long-term use can lower vitamin B12 [1]. {written}"
+    assert final(events).text == "Long-term use can lower vitamin B12 [1]."
+    assert [event.reason for event in events if isinstance(event, Verified)] == ["point"]
+
+
+def test_the_title_may_be_named_in_an_answer(pack: Pack) -> None:
+    passage = Passage("m#1", "Nausea and diarrhoea are common.", "Metformin")
+    events, _ = run(
+        pack, "What is common?", ["Nausea and diarrhoea are common with metformin [1]."], passages=[passage]
+    )
+    answer = events[-1]
+    assert isinstance(answer, SkillAnswer)
+    assert answer.text == "Nausea and diarrhoea are common with metformin [1]."
+
+
+def test_a_value_of_a_table_cites_its_row(pack: Pack) -> None:
+    table = Passage(
+        "t#1", "(in thousands) | 2019 | 2018\nRevenue | 4,013 | 3,249\nCosts | 822 | 17", "Report"
+    )
+    events, engine = run(pack, "What was revenue in 2019?", ["4,013 thousands [1]."], passages=[table])
+    answer = events[-1]
+    assert isinstance(answer, SkillAnswer)
+    assert answer.text == "4,013 thousands [1]."
+    assert answer.citations[0].quote == "Revenue | 4,013 | 3,249"
+    assert "Revenue: 2019 = 4,013; 2018 = 3,249" in engine.requests[0].turns[1].text
 
 
 def test_no_evidence_no_answer_and_the_model_is_not_asked(pack: Pack) -> None:
