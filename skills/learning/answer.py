@@ -123,7 +123,7 @@ def train(config: AnswerConfig, progress: Progress = quiet) -> Mapping[str, Any]
         trainable,
         loss_of=loss_of,
         evaluate=evaluate,
-        criterion="dev_loss",
+        criterion=("dev_loss",),
         save=save,
         progress=progress,
     )

@@ -164,7 +164,7 @@ def train(config: EvidenceConfig, progress: Progress = quiet) -> Mapping[str, An
         trainable,
         loss_of=loss_of,
         evaluate=evaluate,
-        criterion="dev_disorder",
+        criterion=("dev_disorder", "dev_loss"),
         save=save,
         progress=progress,
     )

@@ -87,13 +87,13 @@ def fit(
     *,
     loss_of: Callable[[Sequence[Item]], torch.Tensor],
     evaluate: Callable[[], Mapping[str, float]],
-    criterion: str,
+    criterion: Sequence[str],
     save: Callable[[Path], None],
     progress: Progress,
 ) -> dict[str, Any]:
     """Train, and keep in ``out/best`` what scores best on dev.
 
-    ``evaluate`` gives named dev scores; ``criterion`` names the one to lower. AdamW, gradients clipped to
+    ``evaluate`` gives named dev scores; ``criterion`` names those to lower, the first first. AdamW, gradients clipped to
     norm 1. Returns the best scores with steps and tokens.
     """
     import torch
@@ -131,7 +131,7 @@ def fit(
         scores = dict(evaluate())
         run.record(step=step, loss=sum(running) / len(running), **scores, tokens=seen)
         running.clear()
-        if not best or scores[criterion] < best[criterion]:
+        if not best or [scores[name] for name in criterion] < [best[name] for name in criterion]:
             best, misses = scores, 0
             with run.save("best") as partial:
                 save(partial)
