@@ -156,6 +156,24 @@ def test_a_sentence_that_misses_the_point_gives_way_to_the_one_that_does_not(pac
     assert [event.reason for event in events if isinstance(event, Verified)] == ["point"]
 
 
+COMMON = "The common side effects of metformin are nausea and diarrhoea [1]."
+LONG_TERM = "Long-term use can lower vitamin B12 [1]."
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (f"{COMMON} {LONG_TERM}", f"{COMMON} {LONG_TERM}"),
+        (COMMON, f"{LONG_TERM} {COMMON}"),
+        (LONG_TERM, LONG_TERM),
+    ],
+)
+def test_the_sentence_that_answers_best_is_always_there(pack: Pack, written: str, shown: str) -> None:
+    """A lesser one waits for it; where it is not written, it is quoted and goes first."""
+    events, _ = run(pack, "Is metformin common long-term?", [written])
+    assert final(events).text == shown
+
+
 def test_the_title_may_be_named_in_an_answer(pack: Pack) -> None:
     passage = Passage("m#1", "Nausea and diarrhoea are common.", "Metformin")
     events, _ = run(
