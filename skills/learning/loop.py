@@ -93,8 +93,8 @@ def fit(
 ) -> dict[str, Any]:
     """Train, and keep in ``out/best`` what scores best on dev.
 
-    ``evaluate`` gives named dev scores; ``criterion`` names those to lower, the first first. AdamW, gradients clipped to
-    norm 1. Returns the best scores with steps and tokens.
+    ``evaluate`` gives named dev scores; ``criterion`` names those to lower, the first first. AdamW, gradients
+    clipped to norm 1. Returns the best scores with steps and tokens.
     """
     import torch
 
