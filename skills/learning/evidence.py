@@ -92,6 +92,8 @@ def train(config: EvidenceConfig, progress: Progress = quiet) -> Mapping[str, An
     head = torch.nn.Linear(2 * encoder.config.hidden_size, 1).to(device)
     encoder = attach_lora(encoder, lora, config.start)
     if config.start is not None:
+        if not (config.start / "head.safetensors").is_file():
+            raise UserError(f"start {str(config.start)!r} is no evidence encoder: it has no head.safetensors")
         head.load_state_dict(load_file(config.start / "head.safetensors"))
     else:
         torch.nn.init.zeros_(head.weight)

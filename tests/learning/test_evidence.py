@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skills.errors import ModelError
+from skills.errors import ModelError, UserError
 from skills.files import read_json, write_json, write_jsonl
 from skills.grounding.evidence import load_evidence
 from skills.learning.evidence import EvidenceConfig, train
@@ -77,6 +77,17 @@ def test_a_run_goes_on_from_an_artefact(run_folder: Path, tmp_path: Path, tiny_e
     train(config)
     curve = [json.loads(line) for line in (tmp_path / "more" / "curves.jsonl").read_text().splitlines()]
     assert np.isclose(curve[0]["dev_loss"], read_json(run_folder / "metrics.json")["dev_loss"], atol=0.02)
+
+
+def test_a_start_without_a_head_is_refused(run_folder: Path, tmp_path: Path, tiny_encoder: Path) -> None:
+    (run_folder / "best" / "head.safetensors").unlink()
+    rows = (tmp_path / "rows.jsonl",)
+    with pytest.raises(UserError, match="no evidence encoder"):
+        train(
+            EvidenceConfig(
+                train=rows, dev=rows, out=tmp_path / "m", encoder=str(tiny_encoder), start=run_folder / "best"
+            )
+        )
 
 
 def test_another_encoder_is_refused(run_folder: Path) -> None:
