@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from agent.events import Routed
 from agent.settings import Settings
@@ -23,6 +23,7 @@ from skills.records import Turn
 from skills.tool_calls import ToolCaller
 
 if TYPE_CHECKING:
+    from skills.grounding.evidence import EvidenceModel
     from skills.llm import Engine
     from skills.skill import Skill
 
@@ -207,7 +208,7 @@ class _Parts:
     def __init__(self, settings: Settings, packs: Sequence[Pack]) -> None:
         self._settings, self._packs = settings, packs
         self._engine: Engine | None = None
-        self._evidence: Any = None
+        self._evidence: EvidenceModel | None = None
         self._bad_adapters: dict[str, CollegiumError] = {}
         self._tools: ToolRegistry | None = None
 
@@ -233,7 +234,6 @@ class _Parts:
         return self._engine
 
     def skill(self, pack: Pack, folder: Path | None) -> Skill:
-        from skills.grounding.evidence import load_evidence
         from skills.llm.chat_model import CollegiumChatModel
         from skills.retrieval.store import PassageStore
         from skills.skill import DomainSkill
@@ -242,15 +242,23 @@ class _Parts:
         if pack.name in self._bad_adapters:
             raise self._bad_adapters[pack.name]
         store = PassageStore.load(folder if folder is not None else pack.index)
-        if self._evidence is None:
-            self._evidence = load_evidence()
         return DomainSkill(
             pack,
             model=CollegiumChatModel(engine=engine),
             store=store,
-            evidence=self._evidence,
+            evidence=self._judge(pack),
             tools=self.caller(pack),
         )
+
+    def _judge(self, pack: Pack) -> EvidenceModel:
+        """The evidence model with the pack's own decision, if it has one."""
+        from skills.grounding.decision import read_decision
+        from skills.grounding.evidence import load_evidence
+
+        if self._evidence is None:
+            self._evidence = load_evidence()
+        decision = self._evidence.decision if pack.decision is None else read_decision(pack.decision)
+        return self._evidence.deciding(decision, self._settings.risk)
 
     def tools(self) -> ToolRegistry:
         """All packs' tools; a pack that brings a tool another one has is refused, naming both."""

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from skills.errors import UserError
+from skills.grounding.decision import Risk
 from skills.home import home
 
 
@@ -38,6 +39,8 @@ class Settings(BaseSettings):
     """Tokens of prompt and answer together."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads of the model; None: the engine's choice."""
+    risk: Risk = "balanced"
+    """How sure a skill has to be of its evidence before it answers: cautious, balanced or bold."""
     domains: Paths = ()
     """Folders of packs besides the installed ones: a pack itself, or a folder of packs."""
     trusted_domains: Paths = ()

@@ -139,6 +139,12 @@ class Pack:
         folder = self.folder / "adapter"
         return folder if (folder / "adapter_config.json").is_file() else None
 
+    @property
+    def decision(self) -> Path | None:
+        """When its passages count as evidence (see skills.grounding.decision), None if that was not fitted."""
+        path = self.folder / "calibration" / "decision.json"
+        return path if path.is_file() else None
+
     def prompt(self, name: str) -> Prompt:
         """A prompt of the pack. Raises DataError when it is missing."""
         try:

@@ -36,6 +36,8 @@ class ScoredPassage:
     """Retrieval score, higher is better; comparable within one query only."""
     similarity: float | None = None
     """Cosine of question and passage under the store's embedder; None where it was not computed."""
+    out_of: int = 0
+    """Passages that it was chosen from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Evidence:
     """Character offsets [start, end) into ``passage.text``, in order, not overlapping."""
     score: float
     """Probability that this passage answers the question, 0..1."""
+    enough: bool = True
+    """Whether that is enough to answer from it."""
 
     @property
     def text(self) -> str:

@@ -13,7 +13,6 @@ from langchain_core.language_models import BaseChatModel
 
 import prompts
 from skills.errors import ToolInputError
-from skills.grounding.evidence import THRESHOLD
 from skills.grounding.guards import raised
 from skills.grounding.select import sentence_scores
 from skills.grounding.writer import Writer
@@ -33,8 +32,10 @@ from skills.records import (
 from skills.retrieval.text import is_chinese
 from skills.tool_calls import ToolCaller
 
-RETRIEVED = 10
-"""Passages asked of the store."""
+RETRIEVED = 30
+"""Passages asked of the store: what is judged, and what it is compared with."""
+REPORTED = 10
+"""Of those, the ones that are reported."""
 SHOWN = 3
 """Passages that may be reported as evidence; the answer is written from the first."""
 
@@ -65,7 +66,7 @@ class Judge(Protocol):
     """Says what a passage is worth as evidence; skills.grounding.evidence.EvidenceModel is the real one."""
 
     def select(self, question: str, candidates: Sequence[ScoredPassage]) -> list[Evidence]:
-        """Candidates with spans and probability, most probable first."""
+        """Candidates with spans, probability and whether that is enough, most probable first."""
         ...
 
     def logits(self, question: str, texts: Sequence[str]) -> list[float]:
@@ -92,14 +93,12 @@ class DomainSkill:
         store: Searcher,
         evidence: Judge,
         tools: ToolCaller | None = None,
-        threshold: float = THRESHOLD,
     ) -> None:
         self.name = pack.name
         self.pack = pack
         self._store = store
         self._evidence = evidence
         self._tools = tools
-        self._threshold = threshold
         self._writer = Writer(
             model,
             pack.prompt("system").render(),
@@ -133,9 +132,9 @@ class DomainSkill:
         timings["retrieve"] = _milliseconds(started)
         started = time.perf_counter()
         judged = self._evidence.select(question, candidates)
-        evidence = tuple(item for item in judged if item.score >= self._threshold)[:SHOWN]
+        evidence = tuple(item for item in judged if item.enough)[:SHOWN]
         timings["evidence"] = _milliseconds(started)
-        yield Retrieved(self.name, evidence, tuple(candidates))
+        yield Retrieved(self.name, evidence, tuple(candidates[:REPORTED]))
         if not evidence:
             confidence = 1 - (judged[0].score if judged else 0.0)
             yield from self._end(
@@ -147,7 +146,7 @@ class DomainSkill:
             )
             return
         if request.configuration == "rag-passages":
-            passages = [item.passage for item in candidates]
+            passages = [item.passage for item in candidates[:REPORTED]]
             yield from self._writer.write_from_passages(
                 self.name, question, passages, evidence[0].score, timings
             )
@@ -193,7 +192,7 @@ class DomainSkill:
             return self._store.search(question, RETRIEVED)
         scores = sentence_scores([passage.text for passage in passages], question)
         order = sorted(range(len(passages)), key=lambda index: (-scores[index], index))
-        return [ScoredPassage(passages[index], scores[index]) for index in order]
+        return [ScoredPassage(passages[index], scores[index], out_of=len(passages)) for index in order]
 
     def _decline(self, question: str, judged: Sequence[Evidence]) -> str:
         name = "decline_no_evidence_zh" if is_chinese(question) else "decline_no_evidence"

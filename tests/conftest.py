@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from pytest_socket import socket_allow_hosts
 
 os.environ.update(
@@ -18,6 +19,9 @@ os.environ.update(
     LANGSMITH_TRACING="false",
     TOKENIZERS_PARALLELISM="false",
 )
+
+settings.register_profile("collegium", deadline=None)  # the first example of a test may load a dictionary
+settings.load_profile("collegium")
 
 
 def pytest_runtest_setup() -> None:

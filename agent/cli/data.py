@@ -46,13 +46,19 @@ def negatives(
     out: Out,
     questions: Annotated[Path, typer.Option("--questions", help="Rows {question, gold: [passage id]}.")],
     store: Annotated[Path, typer.Option("--store", help="Store to search for hard negatives.")],
+    method: Annotated[
+        str, typer.Option("--method", help="Rows for train: evidence or retriever.")
+    ] = "evidence",
 ) -> None:
-    """Rows {question, positives, negatives} for `train evidence`."""
+    """Rows {question, positives, negatives} for `train evidence`, or for `train retriever`."""
     from skills.files import read_jsonl, write_jsonl
-    from skills.learning.mining import mine
+    from skills.learning.mining import mine, mine_passages
     from skills.retrieval.store import PassageStore
 
-    rows = list(mine(read_jsonl(questions, required=("question", "gold")), PassageStore.load(store)))
+    if method not in ("evidence", "retriever"):
+        raise UserError(f"--method {method!r}: expected 'evidence' or 'retriever'")
+    make = mine if method == "evidence" else mine_passages
+    rows = list(make(read_jsonl(questions, required=("question", "gold")), PassageStore.load(store)))
     write_jsonl(out, rows)
     print(f"{out}: {len(rows)} rows")
 
@@ -65,15 +71,19 @@ def public(
     ],
     domain: Annotated[str, typer.Option("--domain", help="medical, finance or legal.")],
     split: Annotated[str, typer.Option("--split", help="train or dev.")] = "train",
-    method: Annotated[str, typer.Option("--method", help="Rows for train: answer or evidence.")] = "answer",
+    method: Annotated[
+        str, typer.Option("--method", help="Rows for train: answer, evidence or retriever.")
+    ] = "answer",
     stores: Annotated[
         Path | None,
-        typer.Option("--stores", help="Of evidence: folder for stores of the sets, kept for the next time."),
+        typer.Option(
+            "--stores", help="Not of answer: folder for stores of the sets, kept for the next time."
+        ),
     ] = None,
 ) -> None:
     """Training rows from the public sets that the shipped adapters and encoder learned from."""
     from skills.files import write_jsonl
-    from skills.learning.public_sets import DOMAINS, SPLITS, answer_rows, evidence_rows
+    from skills.learning.public_sets import DOMAINS, SPLITS, answer_rows, evidence_rows, retriever_rows
 
     if domain not in DOMAINS or split not in SPLITS:
         raise UserError(f"--domain {domain!r} --split {split!r}: expected one of {DOMAINS} and of {SPLITS}")
@@ -81,8 +91,12 @@ def public(
         write_jsonl(out, answer_rows(folder, domain, split))
     elif method == "evidence" and stores is not None:
         write_jsonl(out, evidence_rows(folder, domain, split, stores))
+    elif method == "retriever" and stores is not None:
+        write_jsonl(out, retriever_rows(folder, domain, split, stores))
     else:
-        raise UserError(f"--method {method!r}: expected 'answer', or 'evidence' with --stores FOLDER")
+        raise UserError(
+            f"--method {method!r}: expected 'answer', or 'evidence' or 'retriever' with --stores FOLDER"
+        )
     print(f"{out}: written")
 
 

@@ -38,13 +38,15 @@ def build(
     domain: Domain = None,
     embedder: Annotated[
         str | None,
-        typer.Option("--embedder", help="all-minilm-l6-v2 or multilingual-e5-small; default: by language."),
+        typer.Option(
+            "--embedder", help="all-minilm-l6-v2, collegium-e5-small, or a `train retriever` run's best/."
+        ),
     ] = None,
 ) -> None:
     """Index a corpus. A store that is already there stays usable until the new one is whole."""
     corpus, store = _places(corpus, store, domain)
 
-    from skills.retrieval.embedder import choose_embedder, load_embedder
+    from skills.retrieval.embedder import add_embedder, choose_embedder, load_embedder
     from skills.retrieval.ingest import read_corpus
     from skills.retrieval.store import PassageStore
 
@@ -54,7 +56,11 @@ def build(
         print(f"left out: {problem}", file=sys.stderr)
     if not passages:
         raise UserError(f"{str(corpus)!r} gives no passages; expected at least one with text", subject=corpus)
-    model = load_embedder(embedder or choose_embedder(passages))
+    if embedder is None:
+        embedder = choose_embedder(passages)
+    elif Path(embedder).is_dir():
+        embedder = add_embedder(Path(embedder))
+    model = load_embedder(embedder)
     with _progress() as progress:
         built = PassageStore.build(passages, store, model, progress=progress)
     left_out = f", {len(problems)} left out" if problems else ""

@@ -22,6 +22,7 @@ import typer
 from agent.cli import (
     ask,
     bench,
+    calibrate,
     chat,
     data,
     doctor,
@@ -78,6 +79,7 @@ app.add_typer(models.app, name="models")
 app.command("doctor")(doctor.command)
 app.add_typer(train.app, name="train")
 app.add_typer(data.app, name="data")
+app.command("calibrate")(calibrate.command)
 app.command("score")(score.command)
 app.command("bench")(bench.command)
 

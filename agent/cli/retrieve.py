@@ -10,8 +10,10 @@ import typer
 
 from agent.cli.batch import Row, run_batch
 from skills.errors import UserError
+from skills.grounding.evidence import CANDIDATES
 
 if TYPE_CHECKING:
+    from skills.grounding.evidence import EvidenceModel
     from skills.retrieval.store import PassageStore
 
 
@@ -22,20 +24,25 @@ def command(
         Path, typer.Option("--out", help="JSON Lines: the rows with {passages: [{id, score}], ms}.")
     ],
     k: Annotated[int, typer.Option("-k", "--top", min=1, help="Passages per question.")] = 10,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Vectors and keywords alone; the evidence model reads nothing.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Keep --out's finished rows and go on.")] = False,
 ) -> None:
-    """Search a store for every question of a file; ``ms`` is the search alone, model loaded."""
+    """Search a store for every question of a file; ``ms`` is the search alone, models loaded."""
+    from skills.grounding.evidence import load_evidence
     from skills.retrieval.store import PassageStore
 
     opened = PassageStore.load(store)
     opened.warm_up()
+    evidence = None if fast else load_evidence()
     run_batch(
         source,
         target,
         resume=resume,
         required=("question",),
         check=_check,
-        answer=lambda row: _answer(opened, row, k),
+        answer=lambda row: _answer(opened, evidence, row, k),
         label="retrieve",
     )
 
@@ -46,9 +53,13 @@ def _check(row: Row) -> None:
         raise UserError(f"'question' should be a text that is not empty, got {question!r}")
 
 
-def _answer(store: PassageStore, row: Row, k: int) -> Row:
+def _answer(store: PassageStore, evidence: EvidenceModel | None, row: Row, k: int) -> Row:
     start = time.perf_counter()
-    found = store.search(row["question"], k)
+    question = row["question"]
+    if evidence is None:
+        found = store.search(question, k)
+    else:
+        found = evidence.rank(question, store.search(question, max(k, CANDIDATES)))[:k]
     milliseconds = (time.perf_counter() - start) * 1000
     passages = [{"id": one.passage.id, "score": round(one.score, 6)} for one in found]
     return {"passages": passages, "ms": round(milliseconds, 3)}

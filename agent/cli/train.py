@@ -31,9 +31,6 @@ Resume = Annotated[bool, typer.Option("--resume", help="Continue an unfinished r
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="NAME=VALUE of a setting of this method; repeat it.")
 ]
-Store = Annotated[
-    list[Path] | None, typer.Option("--store", help="Store of each --train, then of each --dev file.")
-]
 
 
 @app.command("answer")
@@ -83,24 +80,22 @@ def evidence(
     _run(run, EvidenceConfig, common, settings)
 
 
-@app.command("decision")
-def decision(
+@app.command("retriever")
+def retriever(
     train: Train,
     dev: Dev,
     out: Out,
-    evidence: Annotated[Path, typer.Option("--evidence", help="Artefact of `train evidence`.")],
-    store: Store = None,
     seed: Seed = 0,
     threads: Threads = 0,
     resume: Resume = False,
     settings: Set = None,
 ) -> None:
-    """When a passage counts as evidence. Rows: {question, gold, answerable?} and the store of each file."""
-    from skills.learning.decision import DecisionConfig
-    from skills.learning.decision import train as run
+    """An encoder that finds passages. Rows: {question, positives, negatives} (see: collegium data negatives)."""
+    from skills.learning.retriever import RetrieverConfig
+    from skills.learning.retriever import train as run
 
     common = {"train": train, "dev": dev, "out": out, "seed": seed, "threads": threads, "resume": resume}
-    _run(run, DecisionConfig, common | {"evidence": evidence, "stores": store or []}, settings)
+    _run(run, RetrieverConfig, common, settings)
 
 
 @app.command("route")

@@ -10,47 +10,38 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from safetensors.numpy import load_file
 
 from skills.errors import ModelError
 from skills.files import read_json, sha256_file
+from skills.grounding.decision import UNFITTED, Decision, Risk, read_decision
 from skills.grounding.places import elsewhere
 from skills.grounding.select import Unit, prompt_text, select_spans
 from skills.records import Evidence, Passage, ScoredPassage
-from skills.retrieval.embedder import choose_embedder, load_embedder
+from skills.retrieval.embedder import TUNED, choose_embedder, load_embedder
 from skills.retrieval.encoder import Encoder, load_encoder
+from skills.retrieval.encoder_files import encoder_folder
 from skills.retrieval.text import is_chinese, terms
-from skills.weights import ensure
 
 CANDIDATES = 8
 """Retrieved passages that the encoder reads."""
-THRESHOLD = 0.5
-"""Probability from which a passage counts as evidence."""
-FEATURES = ("bias", "logit", "coverage", "similarity", "missing_names")
+OTHERS = 10
+"""Similarities of other documents that a passage's own is compared with."""
+NO_RIVAL = -5.0
+"""What stands for the best rival where no other document was read."""
+SMALLEST = 200
+"""A store counts as at least that large: what a user hands over was chosen by someone."""
+SPREAD = 25.0
+"""What turns cosines of Chinese sentences into the scale of encoder scores."""
+READING = 0.25
+"""Weight of an encoder score beside a retrieval score; chosen on development questions of five sets."""
 
 _NAME = re.compile(r"(?<=[a-z,;:'\"(] )[A-Z][\w-]+|\b[A-Z]{2,}[\w-]*|\d[\d.,]*\d|\d")
-
-
-class Decision(BaseModel):
-    """``decision.json``: weights of the logistic model over FEATURES, by language of question and passage."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    english: dict[str, float]
-    chinese: dict[str, float]
-    """Where question or passage is Chinese the encoder is not asked: its weight is 0."""
-
-
-UNFITTED = Decision(
-    english={"bias": 0.0, "logit": 1.0, "coverage": 0.0, "similarity": 0.0, "missing_names": 0.0},
-    chinese={"bias": -12.0, "logit": 0.0, "coverage": 6.0, "similarity": 12.0, "missing_names": -2.0},
-)
-"""What holds until `train decision` has run: the encoder's own sigmoid; for Chinese, words and vectors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,33 +50,63 @@ class Signs:
 
     logit: float
     """Cross-encoder score; 0 where it was not asked."""
+    lead: float
+    """That score less the best one of another document among those read."""
     coverage: float
     """Share of the question's terms that title or text has, 0..1, terms rare among the candidates weigh more."""
     similarity: float
     """Cosine of question and passage."""
+    margin: float
+    """That cosine less the mean of the OTHERS highest ones of other documents: scales differ, leads less so."""
     missing_names: float
     """Share of the question's names and numbers that neither title nor text has, 0..1."""
+    size: float
+    """log10 of the number of passages it was chosen from: among many, one is similar by chance."""
     chinese: bool
 
     def features(self) -> tuple[float, ...]:
         """In the order of FEATURES."""
-        return (1.0, self.logit, self.coverage, self.similarity, self.missing_names)
+        return (
+            1.0,
+            self.logit,
+            self.lead,
+            self.coverage,
+            self.similarity,
+            self.margin,
+            self.missing_names,
+            self.size,
+        )
 
 
 class EvidenceModel:
     """Judges candidates. Threads may share it."""
 
     def __init__(
-        self, encoder: Encoder, head: dict[str, np.ndarray], decision: Decision, max_tokens: int
+        self,
+        encoder: Encoder,
+        head: dict[str, np.ndarray],
+        decision: Decision,
+        max_tokens: int,
+        risk: Risk = "balanced",
     ) -> None:
         self._encoder = encoder
+        self._head = head
         self._weight = head["weight"].reshape(-1)  # (2 * dimension,): [CLS], then mean state
         self._bias = float(head["bias"].reshape(-1)[0])
-        self._decision = decision
+        self.decision = decision
         self._max_tokens = max_tokens
+        self._risk: Risk = risk
 
     def logits(self, question: str, texts: Sequence[str]) -> list[float]:
-        """Cross-encoder score of each text for the question; above 0 means "answers it" before calibration."""
+        """Cross-encoder score of each text for the question; above 0 means "answers it" before calibration.
+
+        Where question or texts are Chinese, which the encoder does not read: the cosines of the multilingual
+        sentence encoder, scaled so that a difference of 1 is clear as well.
+        """
+        if is_chinese(question) or any(map(is_chinese, texts)):
+            embedder = load_embedder(TUNED)
+            cosines = embedder.vectors(texts, "passage") @ embedder.query_vector(question)  # (texts,)
+            return (SPREAD * cosines).tolist()
         states = self._encoder.hidden([(question, text) for text in texts], max_tokens=self._max_tokens)
         return [
             float(np.concatenate([state[0], state.mean(0)]) @ self._weight) + self._bias for state in states
@@ -99,63 +120,85 @@ class EvidenceModel:
         scores = self.logits(question, [pair_text(passage, question) for passage in passages])
         return {passage.id: score for passage, score in zip(passages, scores, strict=True)}
 
+    def rank(self, question: str, found: Sequence[ScoredPassage]) -> list[ScoredPassage]:
+        """Retrieved passages, best first, once the encoder has read the first CANDIDATES of them.
+
+        The others stay behind those, as they were; so does everything that it does not read.
+        """
+        logits = self.read(question, found[:CANDIDATES])
+        read = [
+            replace(item, score=item.score + READING * logits[item.passage.id])
+            for item in found[:CANDIDATES]
+            if item.passage.id in logits
+        ]
+        read.sort(key=lambda item: -item.score)
+        unread = [item for item in found if item.passage.id not in logits]
+        last = read[-1].score if read else 0.0
+        drop = max(0.0, unread[0].score - last) if read and unread else 0.0
+        return [*read, *(replace(item, score=item.score - drop) for item in unread)]
+
     def signs(
         self, question: str, candidates: Sequence[ScoredPassage], logits: Mapping[str, float] | None = None
     ) -> list[Signs]:
-        """The signs of each candidate, in order. ``logits``: what ``read`` gave for them, if it has been asked."""
+        """The signs of the first CANDIDATES candidates, in order; the others are what these are compared with.
+
+        ``logits``: what ``read`` gave for the first ones, if it has been asked.
+        """
+        judged = candidates[:CANDIDATES]
         wanted = set(terms(question))
-        found = [set(terms(f"{item.passage.title} {item.passage.text}")) for item in candidates]
+        found = [set(terms(f"{item.passage.title} {item.passage.text}")) for item in judged]
         frequency = Counter(term for words in found for term in words & wanted)
         weight = {term: math.log(1 + (1 + len(found)) / (1 + frequency[term])) for term in sorted(wanted)}
         total = sum(weight.values()) or 1.0
         if logits is None:
-            logits = self.read(question, candidates)
-        similarities = _similarities(question, candidates)
-        return [
-            Signs(
-                logit=logits.get(item.passage.id, 0.0),
-                coverage=sum(weight[term] for term in sorted(wanted & found[index])) / total,
-                similarity=similarities[index],
-                missing_names=_missing_names(question, item.passage),
-                chinese=item.passage.id not in logits,
+            logits = self.read(question, judged)
+        similarities = np.array(_similarities(question, candidates))
+        documents = [document_of(item.passage.id) for item in candidates]
+        result: list[Signs] = []
+        for index, item in enumerate(judged):
+            strange = np.array([name != documents[index] for name in documents], dtype=bool)
+            others = np.sort(similarities[strange])[::-1][:OTHERS]
+            rivals = [
+                logits[other.passage.id]
+                for other, name in zip(judged, documents, strict=False)
+                if name != documents[index] and other.passage.id in logits
+            ]
+            logit = logits.get(item.passage.id, 0.0)
+            result.append(
+                Signs(
+                    logit=logit,
+                    lead=logit - max(rivals, default=NO_RIVAL) if item.passage.id in logits else 0.0,
+                    coverage=sum(weight[term] for term in sorted(wanted & found[index])) / total,
+                    similarity=float(similarities[index]),
+                    margin=float(similarities[index] - others.mean()) if len(others) else 0.0,
+                    missing_names=_missing_names(question, item.passage),
+                    size=math.log10(max(item.out_of, SMALLEST)),
+                    chinese=item.passage.id not in logits,
+                )
             )
-            for index, item in enumerate(candidates)
-        ]
+        return result
 
-    @property
-    def decision(self) -> dict[str, dict[str, float]]:
-        """The logistic model, as ``decision.json`` holds it."""
-        return self._decision.model_dump()
-
-    def weights(self, chinese: bool) -> dict[str, float]:
-        """Weights of the logistic model for a language."""
-        return dict(self._decision.chinese if chinese else self._decision.english)
-
-    def with_weights(self, english: dict[str, float], chinese: dict[str, float]) -> EvidenceModel:
+    def deciding(self, decision: Decision, risk: Risk) -> EvidenceModel:
         """The same encoder with another decision."""
-        head = {"weight": self._weight, "bias": np.array([self._bias])}
-        return EvidenceModel(
-            self._encoder, head, Decision(english=english, chinese=chinese), self._max_tokens
-        )
+        return EvidenceModel(self._encoder, self._head, decision, self._max_tokens, risk)
 
     def probability(self, signs: Signs) -> float:
         """Probability that the passage answers the question."""
-        weights = self._decision.chinese if signs.chinese else self._decision.english
-        score = sum(weights[name] * value for name, value in zip(FEATURES, signs.features(), strict=True))
-        return 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))
+        return self.decision.fitted(signs.chinese).probability(signs.features())
 
     def select(self, question: str, candidates: Sequence[ScoredPassage]) -> list[Evidence]:
-        """The first CANDIDATES candidates with their spans and probability, most probable first.
+        """The first CANDIDATES candidates with their spans, probability and whether that is enough, most probable
+        first.
 
         One about another place than the question's answers nothing: 0.
         """
-        judged = [item for item in candidates if item.passage.text.strip()][:CANDIDATES]
-        scored = [
-            (0.0 if elsewhere(question, item.passage) else self.probability(signs), item.passage)
-            for signs, item in zip(self.signs(question, judged), judged, strict=True)
-        ]
-        scored.sort(key=lambda pair: -pair[0])
-        return [Evidence(passage, select_spans(passage.text, question), score) for score, passage in scored]
+        readable = [item for item in candidates if item.passage.text.strip()]
+        found: list[Evidence] = []
+        for signs, item in zip(self.signs(question, readable), readable, strict=False):
+            score = 0.0 if elsewhere(question, item.passage) else self.probability(signs)
+            enough = score >= self.decision.fitted(signs.chinese).thresholds[self._risk]
+            found.append(Evidence(item.passage, select_spans(item.passage.text, question), score, enough))
+        return sorted(found, key=lambda item: -item.score)
 
 
 def pair_text(passage: Passage, question: str) -> str:
@@ -181,6 +224,11 @@ def unit_text(passage: Passage, unit: Unit) -> str:
     return f"{passage.title}\n{unit.text}" if passage.title else unit.text
 
 
+def document_of(passage_id: str) -> str:
+    """The document a passage is a part of: what comes before ``#`` in its id."""
+    return passage_id.partition("#")[0]
+
+
 def _missing_names(question: str, passage: Passage) -> float:
     names = {name.lower().strip(".,") for name in _NAME.findall(question)}
     if not names:
@@ -196,7 +244,7 @@ def load_evidence(folder: Path | None = None, *, threads: int = 2) -> EvidenceMo
     """
     folder = folder or Path(str(resources.files("skills.grounding").joinpath("encoder")))
     described = read_json(folder / "collegium.json")
-    base = ensure(described["encoder"])
+    base = encoder_folder(described["encoder"])
     if sha256_file(base / "model.safetensors") != described["encoder_sha256"]:
         raise ModelError(
             f"evidence encoder {str(folder)!r} was trained from another {described['encoder']!r} "
@@ -204,9 +252,9 @@ def load_evidence(folder: Path | None = None, *, threads: int = 2) -> EvidenceMo
         )
     try:
         head = load_file(folder / "head.safetensors")
-        fitted = folder / "decision.json"
-        decision = Decision.model_validate(read_json(fitted)) if fitted.is_file() else UNFITTED
     except (OSError, ValueError) as error:
         raise ModelError(f"evidence encoder {str(folder)!r}: {error}", subject=folder) from error
+    fitted = folder / "decision.json"
+    decision = read_decision(fitted) if fitted.is_file() else UNFITTED
     encoder = load_encoder(base, folder, "int8", threads=threads)
     return EvidenceModel(encoder, head, decision, described["max_tokens"])

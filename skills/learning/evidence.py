@@ -24,7 +24,7 @@ from skills.learning.card import training_card
 from skills.learning.loop import LoopConfig, Progress, fit, make_batches, quiet
 from skills.learning.lora import attach_lora, save_lora
 from skills.learning.run import Run
-from skills.weights import ensure
+from skills.retrieval.encoder_files import encoder_folder
 
 if TYPE_CHECKING:
     import torch
@@ -70,7 +70,7 @@ def train(config: EvidenceConfig, progress: Progress = quiet) -> Mapping[str, An
     from safetensors.torch import load_file
     from transformers import AutoModel
 
-    folder = ensure(config.encoder)
+    folder = encoder_folder(config.encoder)
     run = Run(config, "evidence")
     if config.threads:
         torch.set_num_threads(config.threads)

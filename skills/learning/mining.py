@@ -50,6 +50,20 @@ def mine(
             yield made
 
 
+def mine_passages(
+    rows: Iterable[Mapping[str, Any]], store: PassageStore, *, negatives: int = 6
+) -> Iterator[dict[str, Any]]:
+    """One row per question for `train retriever`: whole texts, in any language, as a sentence encoder reads them."""
+    for row in rows:
+        right = list(
+            dict.fromkeys(passage.text for passage in map(store.get, row["gold"]) if passage is not None)
+        )
+        if right:
+            found = [item.passage.text for item in store.search(row["question"], negatives + len(right) + 2)]
+            wrong = [text for text in found if text not in right][:negatives]
+            yield {"question": row["question"], "positives": right, "negatives": wrong}
+
+
 def _unit_row(
     question: str, answer: str, gold: list[Passage], wrong: list[Passage], negatives: int
 ) -> dict[str, Any] | None:

@@ -1,7 +1,8 @@
 """Training rows for the shipped packs from public sets on the user's disk. The sets are not part of this project.
 
 Expected files (JSON Lines, `<folder>/<domain>/<set>.<split>.jsonl`, passages in `<set>.passages.jsonl`):
-MedQuAD (CC BY 4.0), PubMedQA (MIT), TAT-QA (CC BY 4.0), CUAD (CC BY 4.0), ContractNLI (CC BY 4.0). Only train
+MedQuAD (CC BY 4.0), PubMedQA (MIT), TAT-QA (CC BY 4.0), CUAD (CC BY 4.0), ContractNLI (CC BY 4.0); in Chinese Toyhom's
+medical dialogues (MIT), LawBench (Apache-2.0), DISC-Law-Eval (Apache-2.0) over PRC statutes (public domain). Only train
 splits are turned into training rows, and only dev splits into dev rows.
 """
 
@@ -14,9 +15,10 @@ from typing import Any
 
 from skills.files import read_jsonl
 from skills.learning.grounded import Row, from_lead, from_short_answer, from_tables
-from skills.learning.mining import mine
+from skills.learning.mining import mine, mine_passages
 from skills.records import Passage
-from skills.retrieval.embedder import choose_embedder, load_embedder
+from skills.retrieval.embedder import TUNED, choose_embedder, load_embedder
+from skills.retrieval.encoder_files import MULTILINGUAL
 from skills.retrieval.store import PassageStore
 from skills.retrieval.text import sentences
 
@@ -132,6 +134,46 @@ def _chunks(text: str, limit: int = 600) -> list[str]:
     return [*pieces, text[begin:end].strip()] if end > begin else pieces
 
 
+_ARTICLE = re.compile(
+    r"《(?:中华人民共和国)?([^》]+)》(?:\([^)]*\))?(第[一二三四五六七八九十百千零\d]+条(?:之[一二三四五六七八九十])?)"
+)
+"""An article of a statute as Chinese answers cite it: law and number."""
+
+
+def retriever_rows(folder: Path, domain: str, split: str, stores: Path) -> Iterator[dict[str, Any]]:
+    """Rows for `train retriever` from the Chinese sets of a domain: patients' questions with doctors' answers, clients'
+    questions with the articles that answer them. Stores as in :func:`evidence_rows`."""
+    if domain == "medical":
+        rows = list(
+            read_jsonl(folder / f"medical/zh_toyhom_qa.{split}.jsonl", required=("question", "answer"))
+        )
+        answers = [Passage(row["id"], row["answer"]) for row in rows]
+        store = _store(stores / f"medical/zh_toyhom_qa.{split}", answers)
+        yield from mine_passages([{"question": row["question"], "gold": [row["id"]]} for row in rows], store)
+    elif domain == "legal":
+        name = "legal/zh_statute_retrieval"
+        store = _store(stores / name, list(passages_of(folder, name).values()))
+        rows = list(read_jsonl(folder / f"{name}.{split}.jsonl", required=("question", "gold")))
+        if split == "train":
+            rows += _citing(folder, {row["question"] for row in rows})
+        yield from mine_passages(rows, store)
+
+
+def _citing(folder: Path, known: set[str]) -> Iterator[dict[str, Any]]:
+    """Answered legal questions with the articles their answers cite; none that statutes are tested with."""
+    held = {
+        row["question"]
+        for split in ("dev", "test")
+        if (path := folder / f"legal/zh_statute_retrieval.{split}.jsonl").is_file()
+        for row in read_jsonl(path, required=("question",))
+    }
+    for name in ("zh_disclaw_short_answer", "zh_lawbench_consult"):
+        for row in read_jsonl(folder / f"legal/{name}.train.jsonl", required=("question", "answer")):
+            cited = [f"law-{law}-{number}" for law, number in _ARTICLE.findall(row["answer"])]
+            if cited and row["question"] not in held | known:
+                yield {"question": row["question"], "gold": cited}
+
+
 _EVIDENCE = {
     "medical": ("medical/medquad_qa", "medical/pubmedqa_retrieval"),
     "finance": ("finance/tatqa_retrieval",),
@@ -151,12 +193,16 @@ def evidence_rows(folder: Path, domain: str, split: str, stores: Path) -> Iterat
             questions = list(read_jsonl(folder / f"{name}.{split}.jsonl", required=("question", "gold")))
             passages = list(passages_of(folder, name).values())
         place = stores / (f"{name}.{split}" if name == "medical/medquad_qa" else name)
-        if place.is_dir():
-            store = PassageStore.load(place)
-        else:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            store = PassageStore.build(passages, place, load_embedder(choose_embedder(passages)))
-        yield from mine(questions, store)
+        yield from mine(questions, _store(place, passages))
+
+
+def _store(place: Path, passages: list[Passage]) -> PassageStore:
+    """The store in ``place``, built unless it is there; of Chinese with the encoder as it was before tuning."""
+    if place.is_dir():
+        return PassageStore.load(place)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    name = choose_embedder(passages)
+    return PassageStore.build(passages, place, load_embedder(MULTILINGUAL if name == TUNED else name))
 
 
 def _medquad(folder: Path, split: str) -> tuple[list[dict[str, Any]], list[Passage]]:

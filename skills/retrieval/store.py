@@ -30,9 +30,9 @@ from skills.errors import DataError, UserError
 from skills.files import atomic_folder, read_json, read_jsonl, sha256_file
 from skills.records import Passage, ScoredPassage
 from skills.retrieval.embedder import Array, LocalEmbeddings, load_embedder
-from skills.retrieval.fusion import NAMED, Signals, fuse, nominate
+from skills.retrieval.fusion import CHINESE, ENGLISH, NAMED, Signals, fuse, nominate
 from skills.retrieval.lexical import LexicalField, load_tensors, save_tensors
-from skills.retrieval.text import terms, word_pairs
+from skills.retrieval.text import is_chinese, terms, word_pairs
 
 if TYPE_CHECKING:
     import faiss
@@ -136,7 +136,7 @@ class PassageStore:
         if k < 1:
             raise UserError(f"k is {k}; expected at least 1")
         rows, signals = self.signals(query, max(_CANDIDATES, 2 * k))
-        scores = fuse(signals)
+        scores = fuse(signals, CHINESE if is_chinese(query) else ENGLISH)
         found: list[ScoredPassage] = []
         seen: set[tuple[str, str]] = set()
         for place in np.argsort(-scores, kind="stable"):
@@ -144,7 +144,7 @@ class PassageStore:
             if (key := (passage.title, passage.text)) in seen:
                 continue
             seen.add(key)
-            found.append(ScoredPassage(passage, float(scores[place]), float(signals.dense[place])))
+            found.append(ScoredPassage(passage, float(scores[place]), float(signals.dense[place]), len(self)))
             if len(found) == k:
                 break
         return found

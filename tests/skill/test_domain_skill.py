@@ -56,7 +56,12 @@ class FixedJudge:
 
     def select(self, question: str, candidates: Sequence[ScoredPassage]) -> list[Evidence]:
         return [
-            Evidence(item.passage, select_spans(item.passage.text, question), self.probability)
+            Evidence(
+                item.passage,
+                select_spans(item.passage.text, question),
+                self.probability,
+                self.probability >= 0.5,
+            )
             for item in candidates
         ]
 

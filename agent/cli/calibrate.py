@@ -1,0 +1,94 @@
+"""``collegium calibrate``: fit when a domain's passages count as evidence. Knows files and options, not the fit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skills.errors import UserError
+
+OWN = 2.0
+"""Weight of a file of the domain's own questions, where a given one has 1."""
+
+
+def command(
+    domain: Annotated[
+        str | None,
+        typer.Argument(help="Domain that is fitted; without one, give --out, --questions and --store."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            help="Folder of decision.json, report.md and reliability.svg; default: DOMAIN's calibration/.",
+        ),
+    ] = None,
+    questions: Annotated[
+        list[Path] | None,
+        typer.Option("--questions", help="Rows {question, gold: [passage id], answerable?}; repeat it."),
+    ] = None,
+    store: Annotated[
+        list[Path] | None, typer.Option("--store", help="Store of each --questions file.")
+    ] = None,
+    evidence: Annotated[
+        Path | None,
+        typer.Option("--evidence", help="Artefact of `train evidence`; default: the shipped one."),
+    ] = None,
+) -> None:
+    """Fit on the domain's own eval questions and on further ones; scored on questions that were held back."""
+    from skills.files import atomic_folder, write_json
+    from skills.grounding.evidence import load_evidence
+    from skills.learning.calibration import calibrate, figures
+    from skills.learning.calibration_report import diagram, report
+    from skills.pack import discover, find
+
+    questions, store = questions or [], store or []
+    if len(questions) != len(store):
+        raise UserError(
+            f"{len(questions)} --questions but {len(store)} --store; give one store for each file"
+        )
+    files = [(path, folder, 1.0) for path, folder in zip(questions, store, strict=True)]
+    pack = None
+    if domain is not None:
+        from agent.settings import make_settings
+
+        settings = make_settings()
+        pack = find(discover(settings.domains, settings.trusted_domains)[0], domain)
+        own = sorted((pack.folder / "eval").glob("*.jsonl"))
+        files = [*((path, pack.index, OWN) for path in own), *files]
+    if out is None and pack is not None:
+        out = pack.folder / "calibration"
+    if out is None:
+        raise UserError("give --out DIR, or name a domain")
+    if out.exists() and not (out / "decision.json").is_file():
+        raise UserError(
+            f"--out {str(out)!r} is there and holds no calibration; choose another folder", subject=out
+        )
+    if not files:
+        raise UserError("nothing to fit on; name a domain with eval/*.jsonl, or give --questions and --store")
+    with _progress() as told:
+        decision, predictions = calibrate(files, load_evidence(evidence), told)
+    name = domain or "the store"
+    with atomic_folder(out) as partial:
+        write_json(partial / "decision.json", decision.model_dump())
+        (partial / "report.md").write_text(report(name, decision, predictions), encoding="utf-8")
+        (partial / "reliability.svg").write_text(diagram(predictions), encoding="utf-8")
+    print(json.dumps(figures(predictions, decision, "balanced"), indent=1))
+
+
+@contextmanager
+def _progress() -> Generator[Callable[[int, int, str], None]]:
+    """A bar on standard error, on a terminal only."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("calibrate", total=None)
+        yield lambda done, total, message: bar.update(task, completed=done, total=total, description=message)

@@ -1,0 +1,77 @@
+"""When a passage counts as evidence: a logistic model over a few signs, and how much risk the user takes.
+
+``decision.json`` of a pack is fitted by `collegium calibrate` (skills.learning.calibration) on questions that its store
+answers and on the same with the answering documents taken out. Knows signs and numbers, nothing of texts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+
+from skills.errors import DataError
+from skills.files import read_json
+
+Risk = Literal["cautious", "balanced", "bold"]
+RISKS: tuple[Risk, ...] = get_args(Risk)
+FEATURES = ("bias", "logit", "lead", "coverage", "similarity", "margin", "missing_names", "size")
+"""The signs, see skills.grounding.evidence.Signs; the bias is 1."""
+
+
+class Fitted(BaseModel):
+    """A logistic model: weights by feature, and from which probability a passage is accepted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    weights: dict[str, float]
+    thresholds: dict[Risk, float]
+
+    @field_validator("weights")
+    @classmethod
+    def _complete(cls, weights: dict[str, float]) -> dict[str, float]:
+        if set(weights) != set(FEATURES):
+            raise ValueError(f"expected a weight for each of {', '.join(FEATURES)}, got {', '.join(weights)}")
+        return weights
+
+    def probability(self, features: Sequence[float]) -> float:
+        """Probability that a passage with these signs answers its question; in the order of FEATURES."""
+        score = sum(self.weights[name] * value for name, value in zip(FEATURES, features, strict=True))
+        return 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))
+
+
+class Decision(BaseModel):
+    """``decision.json``: one model for passages that the encoder reads, one for Chinese, which it does not."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    english: Fitted
+    chinese: Fitted
+
+    def fitted(self, chinese: bool) -> Fitted:
+        return self.chinese if chinese else self.english
+
+
+_HALF: dict[Risk, float] = {"cautious": 0.7, "balanced": 0.5, "bold": 0.3}
+_NONE = dict.fromkeys(FEATURES, 0.0)
+UNFITTED = Decision(
+    english=Fitted(weights=_NONE | {"logit": 1.0}, thresholds=_HALF),
+    chinese=Fitted(
+        weights=_NONE | {"bias": -12.0, "coverage": 6.0, "similarity": 12.0, "missing_names": -2.0},
+        thresholds=_HALF,
+    ),
+)
+"""What holds until `collegium calibrate` has run: the encoder's own sigmoid; for Chinese, words and vectors."""
+
+
+def read_decision(path: Path) -> Decision:
+    """A ``decision.json``. Raises DataError naming the field that is wrong."""
+    try:
+        return Decision.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise DataError(
+            f"{str(path)!r}: {where}: {first['msg']}; fit it anew: collegium calibrate", subject=path
+        ) from error

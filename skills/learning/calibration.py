@@ -1,0 +1,219 @@
+"""`collegium calibrate`: when a passage counts as evidence, fitted on a domain's own questions and stores.
+
+Each question is judged against its store as it is, and against the store without the documents that answer it, as when
+a user's documents do not cover a question. Questions may be marked unanswerable themselves. The logistic model of
+skills.grounding.decision (Platt 1999: a sigmoid over scores) is fitted on the best candidate of each; a file of
+questions counts by its weight, whatever the number of its questions. Thresholds and all figures come from predictions
+for questions that the model was not fitted on.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skills.errors import UserError
+from skills.files import read_jsonl
+from skills.grounding.decision import FEATURES, RISKS, Decision, Fitted, Risk
+from skills.grounding.evidence import CANDIDATES, EvidenceModel, Signs, document_of
+from skills.retrieval.store import PassageStore
+
+TOLERATED: Mapping[Risk, float] = {"cautious": 0.03, "balanced": 0.08, "bold": 0.15}
+"""Share of the unanswerable questions that may be answered all the same, by the user's choice of risk. They are hard
+ones: only what answers is taken out, all that resembles it stays."""
+FOLDS = 5
+_GENERIC_TITLE = 30
+"""A title that more passages have ("Table") names no document."""
+_ROUNDS = 3
+"""Fits, each on the candidates that the one before holds best."""
+_SEARCHED = 60
+"""Passages fetched, so that enough are left when the answer is taken out."""
+
+Told = Callable[[int, int, str], None]
+"""Called with (questions done, questions in all, message)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The candidates of one question against one state of a store."""
+
+    source: str
+    """File of the question."""
+    question: str
+    signs: tuple[Signs, ...]
+    right: tuple[bool, ...]
+    weight: float
+
+    @property
+    def answerable(self) -> bool:
+        return any(self.right)
+
+    @property
+    def chinese(self) -> bool:
+        return any(signs.chinese for signs in self.signs)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a decision that was not fitted on a sample says of it."""
+
+    source: str
+    probability: float
+    """Of its best candidate; 0 without one."""
+    answerable: bool
+    right: bool
+    """Whether the best candidate is the one that answers."""
+    chinese: bool
+    weight: float
+
+
+def calibrate(
+    files: Sequence[tuple[Path, Path, float]], model: EvidenceModel, told: Told = lambda *_: None
+) -> tuple[Decision, list[Prediction]]:
+    """Fit on (questions, store, weight). Questions: {question, gold: [passage id], answerable?}.
+
+    A language without questions keeps the weights that ``model`` has. Raises UserError when nothing can be fitted.
+    """
+    samples: list[Sample] = []
+    for path, folder, weight in files:
+        samples += _samples(path, PassageStore.load(folder), weight, model, told)
+    if not any(sample.answerable for sample in samples):
+        raise UserError(
+            "no question finds a passage named in its 'gold'; check that questions and stores belong together"
+        )
+    fitted: dict[bool, Fitted] = {}
+    predictions: list[Prediction] = []
+    for chinese in (False, True):
+        own = [sample for sample in samples if sample.chinese == chinese]
+        start = model.decision.fitted(chinese)
+        if len({sample.answerable for sample in own}) < 2:
+            fitted[chinese] = start
+            continue
+        held_out = _held_out(own, start)
+        predictions += held_out
+        fitted[chinese] = _fit(own, start).model_copy(update={"thresholds": _thresholds(held_out)})
+    return Decision(english=fitted[False], chinese=fitted[True]), predictions
+
+
+def _held_out(samples: Sequence[Sample], start: Fitted) -> list[Prediction]:
+    """Each sample as seen by a model fitted on the other folds; all samples of a question are in one fold."""
+    questions = sorted({sample.question for sample in samples})
+    random.Random(0).shuffle(questions)
+    fold = {question: number % FOLDS for number, question in enumerate(questions)}
+    found: list[Prediction] = []
+    for number in range(FOLDS):
+        fitted = _fit([sample for sample in samples if fold[sample.question] != number], start)
+        for sample in samples:
+            if fold[sample.question] == number:
+                scores = [fitted.probability(signs.features()) for signs in sample.signs]
+                best = int(np.argmax(scores)) if scores else -1
+                found.append(
+                    Prediction(
+                        sample.source,
+                        scores[best] if scores else 0.0,
+                        sample.answerable,
+                        bool(scores) and sample.right[best],
+                        sample.chinese,
+                        sample.weight,
+                    )
+                )
+    return found
+
+
+def _fit(samples: Sequence[Sample], start: Fitted) -> Fitted:
+    """Fitted to the candidate that the fit before holds best for each sample, beginning with ``start``."""
+    from sklearn.linear_model import LogisticRegression
+
+    fitted = start
+    for _ in range(_ROUNDS):
+        rows: list[tuple[tuple[float, ...], int, float]] = []
+        for sample in samples:
+            pairs = list(zip(sample.signs, sample.right, strict=True))
+            if pairs:
+                signs, right = max(pairs, key=lambda pair: fitted.probability(pair[0].features()))
+                rows.append((signs.features(), int(right), sample.weight))
+        if len({label for _, label, _ in rows}) < 2:
+            return fitted
+        features: NDArray[np.float64] = np.array([row[0] for row in rows])  # (samples, features)
+        shares = np.array([row[2] for row in rows])
+        model = LogisticRegression(C=10.0, fit_intercept=False, max_iter=2000)
+        model.fit(features, [row[1] for row in rows], sample_weight=shares * len(shares) / shares.sum())
+        weights = {name: round(float(value), 5) for name, value in zip(FEATURES, model.coef_[0], strict=True)}
+        fitted = Fitted(weights=weights, thresholds=start.thresholds)
+    return fitted
+
+
+def _thresholds(predictions: Sequence[Prediction]) -> dict[Risk, float]:
+    """For each risk the lowest probability from which no more than TOLERATED of the unanswerable are answered."""
+    absent = sorted(((p.probability, p.weight) for p in predictions if not p.answerable), reverse=True)
+    total = sum(weight for _, weight in absent)
+    found: dict[Risk, float] = {}
+    for risk in RISKS:
+        passed, threshold = 0.0, 0.01
+        for probability, weight in absent:
+            passed += weight
+            if passed > TOLERATED[risk] * total:
+                threshold = probability + 1e-4
+                break
+        found[risk] = round(min(0.99, max(0.01, threshold)), 4)
+    return found
+
+
+def figures(predictions: Sequence[Prediction], decision: Decision, risk: Risk) -> dict[str, dict[str, float]]:
+    """By file: coverage (answerable questions that find evidence), right (share of those whose best passage is one that
+    answers), unsupported (unanswerable questions that find evidence all the same), questions of either kind."""
+    result: dict[str, dict[str, float]] = {}
+    for source in dict.fromkeys(p.source for p in predictions):
+        own = [p for p in predictions if p.source == source]
+        taken = {id(p): p.probability >= decision.fitted(p.chinese).thresholds[risk] for p in own}
+        there, absent = [p for p in own if p.answerable], [p for p in own if not p.answerable]
+        found = [p.right for p in there if taken[id(p)]]
+        result[source] = {
+            "answerable": len(there),
+            "coverage": len(found) / len(there) if there else 0.0,
+            "right": sum(found) / len(found) if found else 0.0,
+            "unanswerable": len(absent),
+            "unsupported": sum(taken[id(p)] for p in absent) / len(absent) if absent else 0.0,
+        }
+    return result
+
+
+def _samples(
+    path: Path, store: PassageStore, weight: float, model: EvidenceModel, told: Told
+) -> Iterator[Sample]:
+    """Each question as it is, and without the documents that answer it and all that bear their titles."""
+    rows: list[dict[str, Any]] = list(read_jsonl(path, required=("question",)))
+    shared = Counter(passage.title for passage in store.passages)
+    for number, row in enumerate(rows, start=1):
+        question: str = row["question"]
+        gold = [passage for passage in map(store.get, row.get("gold") or []) if passage is not None]
+        found = store.search(question, _SEARCHED)
+        texts = {_fold(passage.text) for passage in gold}
+        documents = {document_of(passage.id) for passage in gold}
+        titles = {passage.title for passage in gold if 0 < shared[passage.title] <= _GENERIC_TITLE}
+        left = [
+            item
+            for item in found
+            if document_of(item.passage.id) not in documents
+            and item.passage.title not in titles
+            and _fold(item.passage.text) not in texts
+        ]
+        variants = [found, left] if gold else [found] if row.get("answerable") is False else []
+        read = [item for items in variants for item in items[:CANDIDATES]]
+        logits = model.read(question, list({item.passage.id: item for item in read}.values()))
+        for items in variants:
+            right = tuple(_fold(item.passage.text) in texts for item in items[:CANDIDATES])
+            signs = tuple(model.signs(question, items, logits))
+            yield Sample(path.stem, question, signs, right, weight / len(rows))
+        told(number, len(rows), path.name)
+
+
+def _fold(text: str) -> str:
+    return " ".join(text.split())

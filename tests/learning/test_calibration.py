@@ -1,0 +1,136 @@
+"""Calibration: what is in the store is found, what has been taken out of it is not; its report; the command."""
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from agent.cli import calibrate as calibrating
+from skills.errors import DataError, UserError
+from skills.files import write_json, write_jsonl
+from skills.grounding.decision import FEATURES, RISKS, UNFITTED, read_decision
+from skills.grounding.evidence import load_evidence
+from skills.learning.calibration import Prediction, calibrate, figures
+from skills.learning.calibration_report import calibration_error, diagram, reliability, report
+from skills.learning.evidence import EvidenceConfig
+from skills.learning.evidence import train as train_evidence
+from skills.records import Passage
+from skills.retrieval.embedder import HashingEmbeddings
+from skills.retrieval.store import PassageStore
+
+runner = CliRunner()
+command = typer.Typer()
+command.command()(calibrating.command)
+DRUGS = ("alpha", "beta", "gamma")
+
+
+@pytest.fixture
+def parts(tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    """An evidence encoder, a store and questions about it."""
+    texts = {drug: f"{drug}\nside effect of {drug} : nausea ." for drug in DRUGS}
+    rows = [
+        {
+            "question": f"what is the side effect of {drug} ?",
+            "positives": [texts[drug]],
+            "negatives": [text for other, text in texts.items() if other != drug],
+        }
+        for drug in DRUGS
+    ]
+    write_jsonl(tmp_path / "pairs.jsonl", rows * 8)
+    train_evidence(
+        EvidenceConfig(
+            train=(tmp_path / "pairs.jsonl",),
+            dev=(tmp_path / "pairs.jsonl",),
+            out=tmp_path / "evidence",
+            encoder=str(tiny_encoder),
+            rank=8,
+            alpha=16,
+            epochs=12,
+            learning_rate=0.02,
+            batch_tokens=256,
+            dropout=0.0,
+            threads=1,
+        )
+    )
+    passages = [Passage(f"{drug}#1", f"side effect of {drug} : nausea .", drug) for drug in DRUGS]
+    embedder = HashingEmbeddings()
+    PassageStore.build(passages, tmp_path / "store", embedder)
+    monkeypatch.setattr("skills.retrieval.store.load_embedder", lambda name: embedder)
+    write_jsonl(
+        tmp_path / "questions.jsonl",
+        [{"question": f"what is the side effect of {d} ?", "gold": [f"{d}#1"]} for d in DRUGS],
+    )
+    return {name: tmp_path / name for name in ("evidence", "store", "questions.jsonl")}
+
+
+def test_it_tells_present_from_absent(parts: dict[str, Path]) -> None:
+    model = load_evidence(parts["evidence"] / "best", threads=1)
+    decision, predictions = calibrate([(parts["questions.jsonl"], parts["store"], 1.0)], model)
+    assert set(decision.english.weights) == set(FEATURES)
+    assert decision.chinese == model.decision.chinese  # no question of that language: as it was
+    assert len(predictions) == 2 * len(DRUGS)
+    by_risk = {risk: figures(predictions, decision, risk)["questions"] for risk in RISKS}
+    assert by_risk["balanced"]["coverage"] == 1.0
+    assert by_risk["balanced"]["unsupported"] == 0.0
+    thresholds = decision.english.thresholds
+    assert thresholds["cautious"] >= thresholds["balanced"] >= thresholds["bold"]
+
+
+def test_questions_of_another_store_are_refused(parts: dict[str, Path], tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "other.jsonl", [{"question": "what ?", "gold": ["nowhere#1"]}])
+    with pytest.raises(UserError, match="'gold'"):
+        calibrate(
+            [(tmp_path / "other.jsonl", parts["store"], 1.0)],
+            load_evidence(parts["evidence"] / "best", threads=1),
+        )
+
+
+def made(pairs: list[tuple[float, bool]], chinese: bool = False) -> list[Prediction]:
+    return [Prediction("q", probability, right, right, chinese, 1.0) for probability, right in pairs]
+
+
+def test_reliability_of_exact_probabilities_is_on_the_line() -> None:
+    predictions = made([(0.25, True)] + [(0.25, False)] * 3 + [(0.75, False)] + [(0.75, True)] * 3)
+    assert reliability(predictions) == [(0.25, 0.25, 4), (0.75, 0.75, 4)]
+    assert calibration_error(predictions) == 0.0
+    assert calibration_error(made([(0.9, False)])) == pytest.approx(0.9)
+
+
+def test_the_report_names_every_figure() -> None:
+    predictions = made([(0.9, True), (0.2, False), (0.6, False)])
+    page = report("medical", UNFITTED, predictions)
+    assert "| q | balanced | 1 | 1.00 | 1.00 | 2 | 0.50 |" in page
+    assert "| q | cautious | 1 | 1.00 | 1.00 | 2 | 0.00 |" in page
+    assert diagram(predictions).count("<circle") == 3
+
+
+def test_the_command_writes_a_calibration_and_protects_other_folders(
+    parts: dict[str, Path], tmp_path: Path
+) -> None:
+    arguments = ["--questions", str(parts["questions.jsonl"]), "--store", str(parts["store"])]
+    arguments += ["--evidence", str(parts["evidence"] / "best"), "--out"]
+    for _ in range(2):  # an earlier calibration gives way to the new one
+        result = runner.invoke(command, [*arguments, str(tmp_path / "made")], catch_exceptions=False)
+        assert json.loads(result.stdout)["questions"]["coverage"] == 1.0
+    assert sorted(path.name for path in (tmp_path / "made").iterdir()) == [
+        "decision.json", "reliability.svg", "report.md",
+    ]  # fmt: skip
+    assert read_decision(tmp_path / "made" / "decision.json").english.thresholds
+    with pytest.raises(UserError, match="holds no calibration"):
+        runner.invoke(command, [*arguments, str(parts["store"])], catch_exceptions=False)
+    with pytest.raises(UserError, match="2 --questions but 1 --store"):
+        runner.invoke(command, [*arguments[:2], *arguments, "x"], catch_exceptions=False)
+    with pytest.raises(UserError, match="give --out DIR, or name a domain"):
+        runner.invoke(command, arguments[:-1], catch_exceptions=False)
+
+
+def test_a_decision_of_other_fields_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "decision.json"
+    path.write_text(json.dumps({"english": UNFITTED.model_dump()["english"]}))
+    with pytest.raises(DataError, match=r"chinese: Field required.*collegium calibrate"):
+        read_decision(path)
+    write_json(path, UNFITTED.model_dump() | {"english": {"weights": {"bias": 1.0}, "thresholds": {}}})
+    with pytest.raises(DataError, match=r"english\.weights: .*expected a weight for each of bias, logit"):
+        read_decision(path)
