@@ -213,3 +213,8 @@ def terms(text: str) -> list[str]:
 def word_pairs(text: str) -> list[tuple[str, str]]:
     """Neighbouring index words: a weak form of phrase."""
     return list(pairwise(words(text)))
+
+
+def pair_term(first: str, second: str) -> str:
+    """Two words as one index term; no word has a space."""
+    return f"{first} {second}"
