@@ -116,7 +116,9 @@ def locked_folder(folder: Path, *, wait: bool = True) -> Generator[None]:
 def _lock(handle: int, *, wait: bool) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # without waiting: it is held; else: a file system without locks, where nobody can hold one
+    except (
+        OSError
+    ):  # without waiting: it is held; else: a file system without locks, where nobody can hold one
         if not wait:
             raise
 

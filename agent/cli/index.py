@@ -52,12 +52,13 @@ def build(
     ] = None,
 ) -> None:
     """Index a corpus. A store that is already there stays usable until the new one is whole."""
-    if domain is not None and corpus is not None:
+    if domain is not None and (corpus is not None or store is not None):
         raise UserError("--domain names both corpus and store; leave --corpus and --store out")
+    if domain is None and (corpus is None or store is None):
+        raise UserError("give --corpus PATH and --store DIR, or --domain NAME")
     store, own_corpus = _place(store, domain)
     corpus = corpus or own_corpus
-    if corpus is None:
-        raise UserError("give --corpus PATH and --store DIR, or --domain NAME")
+    assert corpus is not None  # noqa: S101  one of the two was given
 
     from skills.retrieval.embedder import choose_embedder, load_embedder
     from skills.retrieval.ingest import read_corpus
@@ -114,9 +115,7 @@ def remove(
         list[str] | None,
         typer.Option("--document", help="All of a document (see: collegium index list); may be repeated."),
     ] = None,
-    source: Annotated[
-        str | None, typer.Option("--source", help="All whose source begins with this.")
-    ] = None,
+    source: Annotated[str | None, typer.Option("--source", help="All whose source begins with this.")] = None,
 ) -> None:
     """Remove passages from a store."""
     store, _ = _place(store, domain)

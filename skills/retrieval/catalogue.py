@@ -24,7 +24,9 @@ class Document:
     expires: str = ""
 
 
-_FACTS = tuple(field.name for field in fields(Document) if field.name not in ("document", "passages", "title"))
+_FACTS = tuple(
+    field.name for field in fields(Document) if field.name not in ("document", "passages", "title")
+)
 
 
 def documents(passages: Iterable[Passage]) -> list[Document]:

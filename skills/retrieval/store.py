@@ -188,9 +188,7 @@ class PassageStore:
         return cls.load(folder, embedder)
 
     @classmethod
-    def load(
-        cls, folder: Path, embedder: LocalEmbeddings | None = None, *, every_byte: bool = False
-    ) -> Self:
+    def load(cls, folder: Path, embedder: LocalEmbeddings | None = None, *, every_byte: bool = False) -> Self:
         """Open a store; ``embedder`` defaults to the model that the manifest names.
 
         ``every_byte``: check all of a large store too (see ``manifest``). Raises DataError with the command to

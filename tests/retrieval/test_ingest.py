@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from skills.errors import UserError
 from skills.records import Passage
-from skills.retrieval.ingest import read_corpus, slug, split_text
+from skills.retrieval.chunks import slug, split_text
+from skills.retrieval.ingest import read_corpus
 
 NOTE = """---
 title: Metformin

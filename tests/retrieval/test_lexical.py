@@ -47,7 +47,9 @@ def test_weights_scale_a_terms_part(documents: list[list[str]]) -> None:
 
 
 def test_a_rare_term_is_worth_more() -> None:
-    unseen, rare, common = LexicalField.build(Postings.of([["a", "b"], ["a"], ["a"]])).rarity(["unseen", "b", "a"])
+    unseen, rare, common = LexicalField.build(Postings.of([["a", "b"], ["a"], ["a"]])).rarity(
+        ["unseen", "b", "a"]
+    )
     assert unseen > rare > common > 0
 
 
@@ -76,7 +78,9 @@ def test_a_saved_field_comes_back(tmp_path: Path) -> None:
 
 def test_the_bytes_depend_on_the_texts_alone(tmp_path: Path) -> None:
     for name in ("one", "two"):
-        save_tensors(tmp_path / name, LexicalField.build(Postings.of([["x", "y"], ["y", "z"]])).tensors("body"))
+        save_tensors(
+            tmp_path / name, LexicalField.build(Postings.of([["x", "y"], ["y", "z"]])).tensors("body")
+        )
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
