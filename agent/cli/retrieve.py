@@ -11,7 +11,19 @@ import typer
 from agent.cli.batch import Row, run_batch
 from skills.errors import UserError
 
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        help="Only passages with KEY=VALUE; keys: source, jurisdiction, title, document; may be repeated.",
+    ),
+]
+AsOf = Annotated[
+    str | None, typer.Option("--as-of", help="Only passages in force on this day (YYYY-MM-DD).")
+]
+
 if TYPE_CHECKING:
+    from skills.records import Filter
     from skills.retrieval.store import PassageStore
 
 
@@ -22,11 +34,15 @@ def command(
         Path, typer.Option("--out", help="JSON Lines: the rows with {passages: [{id, score}], ms}.")
     ],
     k: Annotated[int, typer.Option("-k", "--top", min=1, help="Passages per question.")] = 10,
+    where: Where = None,
+    as_of: AsOf = None,
     resume: Annotated[bool, typer.Option("--resume", help="Keep --out's finished rows and go on.")] = False,
 ) -> None:
     """Search a store for every question of a file; ``ms`` is the search alone, model loaded."""
+    from skills.retrieval.filters import filter_of
     from skills.retrieval.store import PassageStore
 
+    chosen = filter_of(where or (), as_of)
     opened = PassageStore.load(store)
     opened.warm_up()
     run_batch(
@@ -35,7 +51,7 @@ def command(
         resume=resume,
         required=("question",),
         check=_check,
-        answer=lambda row: _answer(opened, row, k),
+        answer=lambda row: _answer(opened, row, k, chosen),
         label="retrieve",
     )
 
@@ -46,9 +62,9 @@ def _check(row: Row) -> None:
         raise UserError(f"'question' should be a text that is not empty, got {question!r}")
 
 
-def _answer(store: PassageStore, row: Row, k: int) -> Row:
+def _answer(store: PassageStore, row: Row, k: int, where: Filter | None) -> Row:
     start = time.perf_counter()
-    found = store.search(row["question"], k)
+    found = store.search(row["question"], k, where=where)
     milliseconds = (time.perf_counter() - start) * 1000
     passages = [{"id": one.passage.id, "score": round(one.score, 6)} for one in found]
     return {"passages": passages, "ms": round(milliseconds, 3)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from os.path import commonprefix
+from itertools import takewhile
 
 from skills.records import Passage
 from skills.retrieval.columns import document_of
@@ -47,8 +47,5 @@ def documents(passages: Iterable[Passage]) -> list[Document]:
 
 def _shared(first: str, second: str) -> str:
     """What two titles of parts have in common: "Metformin" of "Metformin: Dose" and "Metformin: Dosing"."""
-    if first == second:
-        return first
-    whole = second.startswith(f"{first}: ") or first.startswith(f"{second}: ")
-    shared = commonprefix([first, second])
-    return shared if whole else shared.rpartition(": ")[0] or first
+    pairs = zip(first.split(": "), second.split(": "), strict=False)
+    return ": ".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)) or first

@@ -60,5 +60,5 @@ def nearest(index: Any, vector: Array, count: int, among: NDArray[np.int64] | No
 
     if among is None:
         return index.search(vector[None], count)[1][0]
-    chosen = faiss.SearchParameters(sel=faiss.IDSelectorBatch(among))
+    chosen = cast(Any, faiss.SearchParameters)(sel=faiss.IDSelectorBatch(among))
     return index.search(vector[None], count, params=chosen)[1][0]

@@ -8,7 +8,7 @@ texts that stay are taken over; the keyword index is made anew, since every weig
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -152,7 +152,7 @@ class _Plan:
 
 
 @contextmanager
-def _opened(folder: Path, embedder: LocalEmbeddings | None) -> Iterator[PassageStore]:
+def _opened(folder: Path, embedder: LocalEmbeddings | None) -> Generator[PassageStore]:
     """The store, every byte of it checked, and no other process changing it."""
     if not folder.is_dir():
         PassageStore.load(folder, embedder)  # says what to do

@@ -142,9 +142,11 @@ def test_given_evidence_goes_to_the_likeliest_domain_instead_of_declining(
 
 
 def test_options_reach_the_skill(agent: Agent, skills: dict[str, FakeSkill]) -> None:
-    agent.ask("Who won?", domain="finance", passages=[Passage("a", "b")], configuration="rag")
+    where = Filter(jurisdiction="US", as_of="2024-01-01")
+    agent.ask("Who won?", domain="finance", passages=[Passage("a", "b")], configuration="rag", where=where)
     request = skills["finance"].requests[0]
     assert (request.configuration, request.passages) == ("rag", (Passage("a", "b"),))
+    assert request.where == where
 
 
 def test_a_store_is_opened_once(tmp_path: Path) -> None:

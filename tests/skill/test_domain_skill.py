@@ -13,6 +13,7 @@ from skills.pack import Guard, Pack, PackManifest, ToolPattern
 from skills.records import (
     Configuration,
     Evidence,
+    Filter,
     Passage,
     Retrieved,
     ScoredPassage,
@@ -40,9 +41,11 @@ class Store:
     def __init__(self, passages: Sequence[Passage]) -> None:
         self.passages = passages
         self.queries: list[str] = []
+        self.where: Filter | None = None
 
-    def search(self, query: str, k: int = 10) -> list[ScoredPassage]:
+    def search(self, query: str, k: int = 10, *, where: Filter | None = None) -> list[ScoredPassage]:
         self.queries.append(query)
+        self.where = where
         return [ScoredPassage(passage, 1.0) for passage in self.passages[:k]]
 
 
