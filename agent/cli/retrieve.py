@@ -18,9 +18,7 @@ Where = Annotated[
         help="Only passages with KEY=VALUE; keys: source, jurisdiction, title, document; may be repeated.",
     ),
 ]
-AsOf = Annotated[
-    str | None, typer.Option("--as-of", help="Only passages in force on this day (YYYY-MM-DD).")
-]
+AsOf = Annotated[str | None, typer.Option("--as-of", help="Only passages in force on this day (YYYY-MM-DD).")]
 
 if TYPE_CHECKING:
     from skills.records import Filter

@@ -49,7 +49,9 @@ class HybridRetriever(BaseRetriever):
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None
     ) -> list[Document]:
         del run_manager
-        return [_scored(found) for found in self.store.search(query, self.k if k is None else k, where=self.where)]
+        return [
+            _scored(found) for found in self.store.search(query, self.k if k is None else k, where=self.where)
+        ]
 
 
 class CollegiumVectorStore(VectorStore):

@@ -15,7 +15,7 @@ from agent.composition import College, Domain
 from agent.events import Answered, Failed, Routed
 from agent.graph import TurnOptions
 from skills.errors import CollegiumError, DataError, ModelError, UserError
-from skills.records import Passage, SkillAnswer, SkillEvent, SkillRequest, Token, Verified
+from skills.records import Filter, Passage, SkillAnswer, SkillEvent, SkillRequest, Token, Verified
 from tests.agent.agent_fakes import Endless, FakeSkill, answered, broken_member, citation, make_agent, member
 
 

@@ -16,7 +16,9 @@ from skills.retrieval.filters import filter_of
 from skills.retrieval.store import PassageStore
 
 RENT = [
-    Passage("ca#1", "Rent is due on the first.", "Rent", "Code", "California", "", "2020-01-01", "2024-01-01"),
+    Passage(
+        "ca#1", "Rent is due on the first.", "Rent", "Code", "California", "", "2020-01-01", "2024-01-01"
+    ),
     Passage("ca#2", "Rent is due on the third.", "Rent", "Code", "California", "", "2024-01-01"),
     Passage("ny#1", "Rent is due on the fifth.", "Rent", "Act", "New York", "", "2022-06"),
     Passage("any", "Rent is paid in money.", "Money"),
@@ -92,7 +94,9 @@ def test_a_search_gives_all_that_fits_and_nothing_else(
             and where.jurisdiction in (None, passage.jurisdiction)
             and where.title in (None, passage.title)
             and where.document in (None, document_of(passage.id))
-            and (day is None or passage.effective <= day)  # ISO dates order as texts; "2020-01" before its days
+            and (
+                day is None or passage.effective <= day
+            )  # ISO dates order as texts; "2020-01" before its days
             and (day is None or not passage.expires or day < passage.expires)
         )
 
@@ -115,7 +119,10 @@ def test_a_rare_match_is_found_behind_a_thousand_better_ones(tmp_path: Path) -> 
 
 
 def test_a_duplicate_is_found_under_the_id_that_fits(tmp_path: Path) -> None:
-    twins = [Passage("old", "Same text.", expires="2020-01"), Passage("new", "Same text.", effective="2020-01")]
+    twins = [
+        Passage("old", "Same text.", expires="2020-01"),
+        Passage("new", "Same text.", effective="2020-01"),
+    ]
     store = PassageStore.build(twins, tmp_path / "store", HashingEmbeddings())
     assert store.manifest.duplicates == 1
     assert found(store, "same text", Filter(as_of="2019-06-01")) == ["old"]

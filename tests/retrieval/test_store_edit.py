@@ -130,7 +130,9 @@ def test_passages_are_removed_by_id_document_and_source(folder: Path) -> None:
 
 def test_what_is_nowhere_cannot_be_removed(folder: Path) -> None:
     before = contents(folder)
-    with pytest.raises(UserError, match=r"no passage with document 'lawn'; see: collegium index list --store"):
+    with pytest.raises(
+        UserError, match=r"no passage with document 'lawn'; see: collegium index list --store"
+    ):
         remove_passages(folder, ids=["tax"], documents=["lawn"])
     with pytest.raises(UserError, match="no passage with source 'Codes'"):
         remove_passages(folder, source="Codes")

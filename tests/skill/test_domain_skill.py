@@ -277,3 +277,13 @@ def test_closing_the_stream_stops_the_model(pack: Pack) -> None:
     assert isinstance(next(stream), Retrieved)
     stream.close()  # type: ignore[attr-defined]
     assert engine.requests == []
+
+
+def test_a_filter_reaches_the_store(pack: Pack) -> None:
+    store, where = Store(()), Filter(jurisdiction="US", as_of="2024-01-01")
+    skill = DomainSkill(
+        pack, model=CollegiumChatModel(engine=ScriptedEngine(())), store=store, evidence=FixedJudge(0.9)
+    )
+    answer = final(list(skill.stream(SkillRequest("side effects of metformin?", where=where))))
+    assert (answer.status, answer.reason) == ("declined", "no_evidence")
+    assert store.where == where
