@@ -154,7 +154,7 @@ def test_bad_passages_change_nothing(folder: Path) -> None:
 
 
 def test_there_has_to_be_a_whole_store(tmp_path: Path, folder: Path) -> None:
-    with pytest.raises(DataError, match="no store .*collegium index build"):
+    with pytest.raises(DataError, match=r"no store .*collegium index build"):
         add_passages(tmp_path / "nowhere", LAW)
     assert not (tmp_path / "nowhere").exists()
     data = bytearray((folder / "dense.faiss").read_bytes())
