@@ -87,7 +87,7 @@ def _locked_temporary(target: Path) -> tuple[Path, int]:
         try:
             handle = os.open(partial, os.O_RDONLY)
             _lock(handle, wait=True)
-            if os.stat(partial).st_ino == os.fstat(handle).st_ino:
+            if partial.stat().st_ino == os.fstat(handle).st_ino:
                 return partial, handle
         except FileNotFoundError:  # swept by another process before it was locked
             pass
