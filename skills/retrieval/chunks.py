@@ -138,7 +138,7 @@ def _provision(text: str, line: re.Match[str]) -> _Provision | None:
     label, rest = found["label"], found["rest"]
     chinese = label.startswith("第")
     refers = _REFERS.match(rest) if chinese else not _OPENS.match(rest)
-    if refers or _CONTENTS.search(rest) or not _may_begin(text[: line.start()]):
+    if refers or _CONTENTS.search(rest) or not _may_begin(text, line.start()):
         return None
     headline = rest.lstrip(" \t\u3000.:)—–-*").rstrip(" \t\u3000*#")
     is_headline = len(headline) <= _HEADLINE and not _SENTENCE.search(headline)
@@ -147,9 +147,10 @@ def _provision(text: str, line: re.Match[str]) -> _Provision | None:
     return _Provision(line.start(), kind, name, _number_slug(label), is_headline)
 
 
-def _may_begin(before: str) -> bool:
-    """Whether a new line after this text is one of its own, not a line that was wrapped."""
-    previous = before.removesuffix("\n").rpartition("\n")[2].strip()
+def _may_begin(text: str, start: int) -> bool:
+    """Whether the line that begins there is one of its own, not the rest of one that was wrapped."""
+    end = max(0, start - 1)
+    previous = text[text.rfind("\n", 0, end) + 1 : end].strip()
     return not previous or len(previous) <= _SHORT_LINE or _ENDED.search(previous) is not None
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -38,14 +39,14 @@ _TEXTS: dict[str, Callable[[Passage], str]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
 class Labels:
     """One column of texts."""
 
-    def __init__(self, of_row: Rows, first: Rows) -> None:
-        self.of_row = of_row
-        """Number of each row's text, (rows,)."""
-        self.first = first
-        """First row of each text, (texts,), in the order of the texts."""
+    of_row: Rows
+    """Number of each row's text, (rows,)."""
+    first: Rows
+    """First row of each text, (texts,), in the order of the texts."""
 
     def __len__(self) -> int:
         return len(self.first)
@@ -83,10 +84,6 @@ class Columns:
     def title_text(self, number: int) -> str:
         """The title of that number."""
         return self._passages[int(self.title.first[number])].title
-
-    def number_of_title(self, title: str) -> int | None:
-        """Number of a title."""
-        return self._number("title", title)
 
     def row_of_id(self, passage_id: str) -> int | None:
         """The row of the passage of that id."""

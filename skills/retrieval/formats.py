@@ -137,12 +137,21 @@ def _html_block(element: Any, title: str) -> str:
             heading, level = " ".join(content(element).split()), int(element.get("rend", "h2")[1:])
             return "" if heading == title else f"{'#' * max(2, level)} {heading}"
         case "list":
-            return "\n".join(f"- {' '.join(content(item).split())}" for item in element.iter("item"))
+            return "\n".join(f"- {_own_text(item)}" for item in element.iter("item"))
         case "table":
             rows = ([" ".join(content(cell).split()) for cell in row] for row in element.iter("row"))
             return "\n".join(f"| {' | '.join(row)} |" for row in rows if any(row))
         case _:
             return content(element)
+
+
+def _own_text(item: Any) -> str:
+    """A list item without the lists in it, whose items come by themselves."""
+    texts = [item.text or ""]
+    for part in item:
+        texts += [] if part.tag == "list" else part.itertext()
+        texts.append(part.tail or "")
+    return " ".join("".join(texts).split())
 
 
 def _pdf(path: Path) -> Iterator[Section]:

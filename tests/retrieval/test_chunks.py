@@ -130,6 +130,15 @@ def test_a_web_page_keeps_headings_lists_and_tables(tmp_path: Path) -> None:
     assert all("| n | share |" in text for text in tables)
 
 
+def test_a_list_in_a_list_of_a_web_page_is_said_once(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(
+        f"<html><body><article><p>{PROSE}</p><ul><li>Outer one<ul><li>Inner <i>two</i></li></ul></li>"
+        "<li>Outer three</li></ul></article></body></html>"
+    )
+    text = "\n".join(passage.text for passage in read(tmp_path))
+    assert "- Outer one\n- Inner two\n- Outer three" in text
+
+
 def test_list_items_are_not_cut_in_the_middle() -> None:
     item = "- A tenant pays rent. A tenant keeps quiet; guests too. " + "Nobody smokes in the hall. " * 5
     text = "\n".join([item.strip()] * 14)

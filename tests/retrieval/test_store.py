@@ -163,6 +163,30 @@ def test_a_missing_store_is_named(tmp_path: Path) -> None:
         PassageStore.load(tmp_path / "store")
 
 
+def test_of_a_large_store_a_load_checks_sizes_and_verify_every_byte(
+    store: PassageStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("skills.retrieval.manifest.HASHED_AT_LOAD", 0)
+    data = bytearray((store.folder / "dense.faiss").read_bytes())
+    data[-1] ^= 1
+    (store.folder / "dense.faiss").write_bytes(data)
+    assert len(PassageStore.load(store.folder)) == 5
+    for check in (lambda: verify(store.folder), lambda: PassageStore.load(store.folder, every_byte=True)):
+        with pytest.raises(DataError, match=r"'dense\.faiss' is damaged"):
+            check()
+    (store.folder / "dense.faiss").write_bytes(data[:-1])
+    with pytest.raises(DataError, match=r"'dense\.faiss' has \d+ bytes"):
+        PassageStore.load(store.folder)
+
+
+def test_passages_are_a_sequence(store: PassageStore) -> None:
+    assert store.passages[1:3] == tuple(PASSAGES[1:3])
+    assert store.passages[-1] == PASSAGES[-1]
+    assert store.passages.index(PASSAGES[2]) == 2
+    with pytest.raises(IndexError, match="row 5 of 5"):
+        store.passages[5]
+
+
 class OtherEmbeddings(HashingEmbeddings):
     id = "other"
 
