@@ -74,9 +74,13 @@ class Postings:
 class PostingsBuilder:
     """Collects postings row by row in packed arrays, 12 bytes each."""
 
-    def __init__(self) -> None:
+    def __init__(self, older: Postings | None = None) -> None:
+        """``older``: postings of which rows can be copied."""
         self._keys, self._tallies = array("Q"), array("I")
         self._distinct, self._lengths = array("I"), array("I")
+        self._older = older
+        if older is not None:
+            self._starts = np.searchsorted(older.rows, np.arange(len(older.lengths) + 1))
 
     def add(self, terms: Sequence[str]) -> None:
         """Add a row of terms."""
@@ -85,6 +89,15 @@ class PostingsBuilder:
         self._tallies.extend(counts.values())
         self._distinct.append(len(counts))
         self._lengths.append(len(terms))
+
+    def copy(self, row: int) -> None:
+        """Add a row of the older postings."""
+        assert self._older is not None  # noqa: S101  who copies has given them
+        first, last = self._starts[row : row + 2].tolist()
+        self._keys.frombytes(self._older.keys[first:last].tobytes())
+        self._tallies.frombytes(self._older.tallies[first:last].tobytes())
+        self._distinct.append(last - first)
+        self._lengths.append(int(self._older.lengths[row]))
 
     def done(self) -> Postings:
         """What was added."""
@@ -118,6 +131,7 @@ class LexicalField:
         rows: NDArray[np.int32],
         scores: Array,
         size: int,
+        tallies: NDArray[np.unsignedinteger] | None = None,
     ) -> None:
         self.size = size
         """Number of rows."""
@@ -125,16 +139,19 @@ class LexicalField:
         self._starts = starts  # (terms + 1,)
         self._rows = rows  # (postings,)
         self._scores = scores  # (postings,)
+        self._tallies = tallies  # (postings,)
 
     @classmethod
-    def build(cls, postings: Postings, *, k1: float = 1.2, b: float = 0.75) -> LexicalField:
-        """Index the terms of each row for BM25."""
+    def build(
+        cls, postings: Postings, *, keep: bool = False, k1: float = 1.2, b: float = 0.75
+    ) -> LexicalField:
+        """Index the terms of each row for BM25; ``keep``: so that :meth:`postings` can give them again."""
         lengths = postings.lengths.astype(np.float64)
         norm = k1 * (1 - b + b * lengths / max(float(lengths.mean()), 1e-9))  # (rows,)
         keys, columns, holders = _columns_of(postings)
         scores = _idf(holders, len(lengths))[columns] * postings.tallies
         scores /= postings.tallies + norm[postings.rows]
-        return cls._of(keys, columns, holders, postings, scores)
+        return cls._of(keys, columns, holders, postings, scores, keep=keep)
 
     @classmethod
     def build_shares(cls, postings: Postings) -> tuple[LexicalField, Array]:
@@ -157,12 +174,25 @@ class LexicalField:
         holders: NDArray[np.int64],
         postings: Postings,
         scores: NDArray[np.float64],
+        *,
+        keep: bool = False,
     ) -> LexicalField:
         order = np.argsort(columns, kind="stable")
         starts = np.concatenate([[0], np.cumsum(holders)]).astype(np.int64)
-        return cls(
-            keys, starts, postings.rows[order], scores.astype(np.float32)[order], len(postings.lengths)
-        )
+        small = np.uint16 if postings.tallies.max(initial=0) < 1 << 16 else np.uint32
+        tallies = postings.tallies.astype(small)[order] if keep else None
+        rows = postings.rows[order]
+        return cls(keys, starts, rows, scores.astype(np.float32)[order], len(postings.lengths), tallies)
+
+    def postings(self) -> Postings:
+        """What the index was built of, if it was kept. Raises DataError if not."""
+        if self._tallies is None:
+            raise DataError("keyword index: it does not say how often a passage has a word")
+        order = np.argsort(self._rows, kind="stable")
+        rows, tallies = self._rows[order], self._tallies[order].astype(np.uint32)
+        keys = np.repeat(self._keys, np.diff(self._starts))[order]
+        lengths = np.bincount(rows, weights=tallies, minlength=self.size).astype(np.int64)
+        return Postings(rows, keys, tallies, lengths)
 
     def _columns(self, terms: Sequence[str]) -> NDArray[np.int64]:
         """Column of each term, -1 for a term that no row has."""
@@ -197,7 +227,8 @@ class LexicalField:
     def tensors(self, name: str) -> dict[str, NDArray[Any]]:
         """The arrays to save, named ``<name>.<part>``."""
         arrays = (self._keys, self._starts, self._rows, self._scores)
-        return {f"{name}.{part}": array for part, array in zip(_PARTS, arrays, strict=True)}
+        kept = {} if self._tallies is None else {f"{name}.tallies": self._tallies}
+        return {f"{name}.{part}": array for part, array in zip(_PARTS, arrays, strict=True)} | kept
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, NDArray[Any]], name: str, size: int) -> LexicalField:
@@ -206,7 +237,9 @@ class LexicalField:
             keys, starts, rows, scores = (tensors[f"{name}.{part}"] for part in _PARTS)
         except KeyError as error:
             raise DataError(f"keyword index: no array {error}") from error
+        tallies = tensors.get(f"{name}.tallies")
         fits = len(starts) == len(keys) + 1 and int(starts[-1]) == len(rows) == len(scores)
+        fits = fits and (tallies is None or len(tallies) == len(rows))
         if not fits or (len(rows) and int(rows.max()) >= size):
             raise DataError(f"keyword index: the arrays of field {name!r} do not fit {size} rows")
-        return cls(keys, starts, rows, scores, size)
+        return cls(keys, starts, rows, scores, size, tallies)

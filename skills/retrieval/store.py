@@ -29,7 +29,7 @@ from skills.retrieval.columns import Columns
 from skills.retrieval.embedder import Array, LocalEmbeddings, load_embedder
 from skills.retrieval.flat_index import map_index, nearest, vectors_of
 from skills.retrieval.fusion import NAMED, Signals, fuse, nominate
-from skills.retrieval.lexical import LexicalField
+from skills.retrieval.lexical import LexicalField, Postings
 from skills.retrieval.manifest import StoreManifest, verify
 from skills.retrieval.passage_file import PassageFile
 from skills.retrieval.store_build import Progress, write_store
@@ -92,6 +92,10 @@ class PassageStore:
     def titles(self) -> Iterator[str]:
         """The distinct titles, sorted."""
         return map(self._columns.title_text, range(len(self._columns.title)))
+
+    def postings(self) -> tuple[Postings, Postings]:
+        """Words and word pairs of the rows, for a new version of the store."""
+        return self._body.postings(), self._pairs.postings()
 
     def warm_up(self) -> None:
         """Load the embedding model now, not at the first search. Raises ModelError if it is not there."""

@@ -41,7 +41,7 @@ _TOLD_EVERY = 32
 
 
 class Older(Protocol):
-    """A store whose vectors are taken over."""
+    """A store whose vectors and words are taken over."""
 
     vectors: Array
     """(rows, dimension)."""
@@ -50,6 +50,10 @@ class Older(Protocol):
 
     def titles(self) -> Iterator[str]:
         """The distinct titles, in the order of their vectors."""
+        ...
+
+    def postings(self) -> tuple[Postings, Postings]:
+        """Words and word pairs of the rows."""
         ...
 
 
@@ -94,14 +98,18 @@ def write_store(
     that comes twice, and a date that is none.
     """
     columns, texts = ColumnsBuilder(), _Texts()
-    body, pairs = PostingsBuilder(), PostingsBuilder()
+    body, pairs = map(PostingsBuilder, (None, None) if older is None else older.postings())
     with PassageWriter(folder / "passages.jsonl") as writer:
         for passage, row in rows:
             columns.add(passage)
             texts.add(passage, row)
             writer.add(passage)
-            body.add(terms(passage.text))
-            pairs.add([pair_term(*pair) for pair in word_pairs(passage.text)])
+            if row is not None:
+                body.copy(row)
+                pairs.copy(row)
+            else:
+                body.add(terms(passage.text))
+                pairs.add([pair_term(*pair) for pair in word_pairs(passage.text)])
         passages = writer.done()
     if not len(passages):
         raise UserError("the corpus has no passages; expected at least one with text")
@@ -183,8 +191,8 @@ def _lexical(
     return {
         "title_idf": idf,
         **LexicalField.build(body.grouped(document_of_row, Postings.of(by_document))).tensors("document"),
-        **LexicalField.build(body).tensors("body"),
-        **LexicalField.build(pairs).tensors("pairs"),
+        **LexicalField.build(body, keep=True).tensors("body"),
+        **LexicalField.build(pairs, keep=True).tensors("pairs"),
         **shares.tensors("title"),
     }
 

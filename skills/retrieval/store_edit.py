@@ -1,8 +1,9 @@
 """Changes to a store that is there: passages added, replaced and removed, into a new version of the folder.
 
 Rows keep the order of a dict: a passage whose id is known takes its place, a new one goes to the end. A store that
-grew in steps therefore has the bytes of one that was built at once from the passages in that order. Vectors of
-texts that stay are taken over; the keyword index is made anew, since every weight in it depends on all passages.
+grew in steps therefore has the bytes of one that was built at once from the passages in that order. Vectors and
+words of texts that stay are taken over; the weights of the keyword index are made anew, since each depends on all
+passages.
 """
 
 from __future__ import annotations

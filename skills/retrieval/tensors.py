@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from skills.errors import DataError
 
-_KINDS = {"I32": np.int32, "I64": np.int64, "U64": np.uint64, "F32": np.float32}
+_KINDS = {
+    "U16": np.uint16,
+    "U32": np.uint32,
+    "U64": np.uint64,
+    "I32": np.int32,
+    "I64": np.int64,
+    "F32": np.float32,
+}
 """The number types that stores are made of, by their safetensors names."""
 
 

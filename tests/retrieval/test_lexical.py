@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skills.errors import DataError
-from skills.retrieval.lexical import LexicalField, Postings
+from skills.retrieval.lexical import LexicalField, Postings, PostingsBuilder
 from skills.retrieval.tensors import load_tensors, save_tensors
 
 DOCUMENTS = st.lists(st.lists(st.sampled_from("abcdef"), max_size=8), min_size=1, max_size=8)
@@ -64,6 +64,22 @@ def test_shares_say_how_much_of_a_row_a_query_has(documents: list[list[str]]) ->
     np.testing.assert_allclose(
         only_a, [field.rarity(["a"])[0] * ("a" in document) for document in documents], rtol=1e-5
     )
+
+
+@given(DOCUMENTS)
+def test_what_was_indexed_comes_back_row_by_row(documents: list[list[str]]) -> None:
+    kept = LexicalField.build(Postings.of(documents), keep=True)
+    copied = PostingsBuilder(kept.postings())
+    for row in range(len(documents)):
+        copied.copy(row)
+    again = LexicalField.build(copied.done(), keep=True).tensors("body")
+    for name, values in kept.tensors("body").items():
+        np.testing.assert_array_equal(again[name], values)
+
+
+def test_a_field_that_kept_nothing_says_so() -> None:
+    with pytest.raises(DataError, match="how often"):
+        LexicalField.build(Postings.of([["x"]])).postings()
 
 
 def test_a_saved_field_comes_back(tmp_path: Path) -> None:
