@@ -33,6 +33,8 @@ class Section:
     """It stands under a heading of the document."""
     prose: bool = True
     """It may be cut; a row of a table is one passage."""
+    goes_on: bool = False
+    """It begins in the middle of what the one before it was about: a page."""
 
 
 def _read_text(path: Path) -> str:
@@ -161,7 +163,7 @@ def _pdf(path: Path) -> Iterator[Section]:
     title = str((reader.metadata or {}).get("/Title") or "").strip() or _pretty(path.stem)
     for number, page in enumerate(reader.pages, start=1):
         text = re.sub(r"(?<=[a-z])-\n(?=[a-z])", "", page.extract_text())  # words cut at the line's end
-        yield Section(f"page-{number}", title, text.strip(), {})
+        yield Section(f"page-{number}", title, text.strip(), {}, goes_on=True)
 
 
 def _word(path: Path) -> Iterator[Section]:

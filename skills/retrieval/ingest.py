@@ -15,7 +15,8 @@ go on. Knows names and ids, nothing of indexes or models.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,19 +79,25 @@ def _read_file(path: Path, name: str, on_problem: OnProblem) -> Iterator[Passage
     for section in sections[:1]:
         _check_dates(section.facts, str(path))
     stem = name.removesuffix(path.suffix) if suffix == ".md" else name
-    ids = _Ids()
+    ids, last = _Ids(), None
     for section in sections:
-        for chunk in _cut(section):
+        for chunk in _cut(section, last):
+            last = chunk
             title = ": ".join([section.title, *chunk.names])
             yield Passage(f"{stem}#{ids.next(_part(section, chunk))}", chunk.text, title, **section.facts)
     if not ids:
         on_problem(f"{path}: no text found")
 
 
-def _cut(section: Section) -> Iterable[Chunk]:
-    if section.prose:
-        return chunks(section.text)
-    return [Chunk(section.text)] if section.text else []
+def _cut(section: Section, last: Chunk | None) -> list[Chunk]:
+    """The chunks of a section. An article that the last one was of goes on to the first number of the next page."""
+    if not section.prose:
+        return [Chunk(section.text)] if section.text else []
+    found = list(chunks(section.text))
+    if section.goes_on and last is not None and last.numbered:
+        first = next((place for place, chunk in enumerate(found) if chunk.numbered), 0)
+        found[:first] = [replace(last, text=chunk.text) for chunk in found[:first]]
+    return found
 
 
 def _part(section: Section, chunk: Chunk) -> str:
