@@ -198,14 +198,21 @@ class PassageStore:
         ``every_byte``: check all of a large store too (see ``manifest``). Raises DataError with the command to
         rebuild when the folder is missing, half there, damaged, or made with another embedding model.
         """
-        try:
-            return cls._load(folder, embedder, every_byte)
-        except DataError as error:
-            raise DataError(
-                f"store {str(folder)!r} cannot be used: {error}; "
-                f"build it again: collegium index build --corpus PATH --store {folder}",
-                subject=folder,
-            ) from error
+        while True:
+            version = _version(folder)
+            try:
+                store = cls._load(folder, embedder, every_byte)
+            except DataError as error:
+                if _version(folder) == version:
+                    raise DataError(
+                        f"store {str(folder)!r} cannot be used: {error}; "
+                        f"build it again: collegium index build --corpus PATH --store {folder}",
+                        subject=folder,
+                    ) from error
+            else:
+                if _version(folder) == version:
+                    return store
+            # Another process has swapped in a new version meanwhile: what was read may be of both.
 
     @classmethod
     def _load(cls, folder: Path, embedder: LocalEmbeddings | None, every_byte: bool) -> Self:
@@ -218,3 +225,8 @@ class PassageStore:
                 f"not with {embedder.id!r} ({embedder.dimension})"
             )
         return cls(folder, manifest, embedder)
+
+
+def _version(folder: Path) -> int:
+    """Tells one version of a folder from the next."""
+    return folder.stat().st_ino if folder.is_dir() else 0

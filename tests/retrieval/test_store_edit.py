@@ -19,6 +19,7 @@ from skills.errors import DataError, UserError
 from skills.records import Passage
 from skills.retrieval.catalogue import documents
 from skills.retrieval.embedder import Array, HashingEmbeddings, Kind
+from skills.retrieval.manifest import StoreManifest, verify
 from skills.retrieval.store import PassageStore
 from skills.retrieval.store_edit import add_passages, remove_passages
 
@@ -170,6 +171,20 @@ def test_a_store_that_is_open_goes_on_with_its_version(folder: Path) -> None:
     remove_passages(folder, documents=["law"])
     assert opened.search("rent") == before
     assert opened.get("law#2") == LAW[1]
+
+
+def test_a_change_while_a_store_is_opened_gives_the_new_version(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overtaken(folder: Path, *, every_byte: bool) -> StoreManifest:
+        found = verify(folder, every_byte=every_byte)
+        monkeypatch.setattr("skills.retrieval.store.verify", verify)
+        remove_passages(folder, ids=["tax"])
+        return found
+
+    monkeypatch.setattr("skills.retrieval.store.verify", overtaken)
+    store = PassageStore.load(folder)
+    assert len(store) == store.manifest.count == 2
 
 
 def test_changes_at_once_are_all_made(folder: Path) -> None:
