@@ -227,6 +227,9 @@ class PassageStore:
         return cls(folder, manifest, embedder)
 
 
-def _version(folder: Path) -> int:
+def _version(folder: Path) -> tuple[int, int]:
     """Tells one version of a folder from the next."""
-    return folder.stat().st_ino if folder.is_dir() else 0
+    if not folder.is_dir():
+        return 0, 0
+    found = folder.stat()
+    return found.st_ino, found.st_mtime_ns
