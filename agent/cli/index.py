@@ -207,10 +207,10 @@ def _changed(change: Change) -> str:
 
 
 def _line(one: Document) -> str:
-    held = f"in force {one.effective or '?'} to {one.expires or '?'}" if one.effective or one.expires else ""
-    dated = f"as of {one.as_of}" if one.as_of else ""
-    facts = [one.title, one.source, one.jurisdiction, dated, held]
-    return f"{one.document}  {one.passages} passages  {' | '.join(fact for fact in facts if fact)}".rstrip()
+    facts = [one.title, *one.source, *one.jurisdiction]
+    dates = (("as of", one.as_of), ("from", one.effective), ("until", one.expires))
+    facts += [f"{word} {', '.join(values)}" for word, values in dates if values]
+    return f"{one.document}  {one.passages} passages  {' | '.join(filter(None, facts))}".rstrip()
 
 
 class _Bars:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from itertools import takewhile
 
 from skills.records import Passage
@@ -12,21 +12,20 @@ from skills.retrieval.columns import document_of
 
 @dataclass(slots=True)
 class Document:
-    """A document of a store. Where its passages differ in a value, the values follow each other with "; "."""
+    """A document of a store, with the different values that its passages have, in their order."""
 
     document: str
     passages: int = 0
     title: str = ""
-    source: str = ""
-    jurisdiction: str = ""
-    as_of: str = ""
-    effective: str = ""
-    expires: str = ""
+    """What the titles of its passages have in common."""
+    source: list[str] = field(default_factory=list[str])
+    jurisdiction: list[str] = field(default_factory=list[str])
+    as_of: list[str] = field(default_factory=list[str])
+    effective: list[str] = field(default_factory=list[str])
+    expires: list[str] = field(default_factory=list[str])
 
 
-_FACTS = tuple(
-    field.name for field in fields(Document) if field.name not in ("document", "passages", "title")
-)
+_FACTS = ("source", "jurisdiction", "as_of", "effective", "expires")
 
 
 def documents(passages: Iterable[Passage]) -> list[Document]:
@@ -39,9 +38,9 @@ def documents(passages: Iterable[Passage]) -> list[Document]:
         document.passages += 1
         document.title = _shared(document.title, passage.title)
         for fact in _FACTS:
-            known, value = getattr(document, fact), getattr(passage, fact)
-            if value and value not in known.split("; "):
-                setattr(document, fact, f"{known}; {value}" if known else value)
+            values, value = getattr(document, fact), getattr(passage, fact)
+            if value and value not in values:
+                values.append(value)
     return list(found.values())
 
 

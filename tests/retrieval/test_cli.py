@@ -74,11 +74,11 @@ def test_add_list_remove(corpus: Path, tmp_path: Path) -> None:
     )
     assert run("list", "--store", store).splitlines() == [
         "loans  2 passages  Loans",
-        "tax  1 passages  Tax | UK | in force 2024-01 to ?",
+        "tax  1 passages  Tax | UK | from 2024-01",
         "twin  1 passages  Tax",
     ]
     listed = json.loads(run("list", "--store", store, "--json"))
-    assert (listed[1]["document"], listed[1]["jurisdiction"], listed[1]["expires"]) == ("tax", "UK", "")
+    assert (listed[1]["document"], listed[1]["jurisdiction"], listed[1]["expires"]) == ("tax", ["UK"], [])
     shown = run("remove", "--store", store, "--document", "loans", "--id", "twin")
     assert shown == f"{store}: 3 removed (0 embedded); 1 passages\n"
     shown = run("add", "--corpus", str(corpus / "loans.md"), "--store", store, "--prune")

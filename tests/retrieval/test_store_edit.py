@@ -254,12 +254,12 @@ def test_a_killed_change_is_made_whole_or_not_at_all(folder: Path, stage: str) -
 
 def test_documents_are_listed_with_what_their_passages_share() -> None:
     passages = [
-        Passage("m#1", "a", "Metformin: Dose", "Label", "US", "2024-01"),
-        Passage("m#2", "b", "Metformin: Dosing", "Label", "EU", effective="2020-01", expires="2030-01"),
+        Passage("m#1", "a", "Metformin: Dose", "Label; NHS", "US", "2024-01"),
+        Passage("m#2", "b", "Metformin: Dosing", "Label; NHS", "EU", effective="2020-01", expires="2030-01"),
         Passage("alone", "c", "Alone"),
     ]
     first, second = documents(passages)
     assert (first.document, first.passages, first.title) == ("m", 2, "Metformin")
-    assert (first.source, first.jurisdiction, first.as_of) == ("Label", "US; EU", "2024-01")
-    assert (first.effective, first.expires) == ("2020-01", "2030-01")
-    assert (second.document, second.passages, second.title, second.source) == ("alone", 1, "Alone", "")
+    assert (first.source, first.jurisdiction, first.as_of) == (["Label; NHS"], ["US", "EU"], ["2024-01"])
+    assert (first.effective, first.expires) == (["2020-01"], ["2030-01"])
+    assert (second.document, second.passages, second.title, second.source) == ("alone", 1, "Alone", [])
