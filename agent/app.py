@@ -10,7 +10,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
@@ -24,7 +24,7 @@ from agent.graph import Graph, TurnCancelled, TurnOptions, build_graph
 from agent.memory import SessionInfo, Sessions, thread_id
 from agent.settings import Settings, make_settings
 from skills.errors import CollegiumError, UserError
-from skills.records import Configuration, Passage, Turn
+from skills.records import Configuration, Filter, Passage, Turn
 
 LONGEST_QUESTION = 20_000
 """Characters."""
@@ -92,6 +92,7 @@ class Agent:
         passages: Sequence[Given] | None = None,
         store: Path | str | None = None,
         configuration: Configuration = "lora+rag",
+        where: Filter | None = None,
     ) -> Answer:
         """Answer a question.
 
@@ -101,11 +102,12 @@ class Agent:
         domain: ask this skill; None: the router decides.
         passages: evidence to use instead of a store. store: index folder to use instead of the skill's own.
         configuration: which parts take part (see ``skills.records.Configuration``).
+        where: which passages of the store may be used (see ``skills.records.Filter``); None: all.
 
         Raises UserError for an empty or overlong question and unknown names, ModelError and DataError when a
         part cannot work. Then, and when interrupted, the session is as it was.
         """
-        request = self._request(text, session, user, history, domain, passages, store, configuration)
+        request = self._request(text, session, user, history, domain, passages, store, configuration, where)
         for event in self._events(request):
             if isinstance(event, Answered):
                 return event.answer
@@ -122,6 +124,7 @@ class Agent:
         passages: Sequence[Given] | None = None,
         store: Path | str | None = None,
         configuration: Configuration = "lora+rag",
+        where: Filter | None = None,
     ) -> Iterator[Event]:
         """Answer a question (see ``ask``) and report the turn's events; the last is Answered or Failed.
 
@@ -129,7 +132,7 @@ class Agent:
         Raises UserError at once for a bad request; what goes wrong later comes as Failed.
         """
         return self._reported(
-            self._request(text, session, user, history, domain, passages, store, configuration)
+            self._request(text, session, user, history, domain, passages, store, configuration, where)
         )
 
     async def astream(
@@ -143,9 +146,10 @@ class Agent:
         passages: Sequence[Given] | None = None,
         store: Path | str | None = None,
         configuration: Configuration = "lora+rag",
+        where: Filter | None = None,
     ) -> AsyncIterator[Event]:
         """``stream`` for an event loop, which it never blocks. Cancelling the task stops the engine."""
-        request = self._request(text, session, user, history, domain, passages, store, configuration)
+        request = self._request(text, session, user, history, domain, passages, store, configuration, where)
         loop = asyncio.get_running_loop()
         items: asyncio.Queue[Event | BaseException | None] = asyncio.Queue()
 
@@ -232,6 +236,7 @@ class Agent:
         passages: Sequence[Given] | None,
         store: Path | str | None,
         configuration: Configuration,
+        where: Filter | None,
     ) -> _Request:
         """Check all that can be checked before any work. Raises UserError, or DataError for a broken pack."""
         question = text.strip()
@@ -255,6 +260,7 @@ class Agent:
             passages=None if passages is None else given_passages(passages),
             store=None if store is None else Path(store),
             configuration=configuration,
+            where=where,
             history=tuple(history),
         )
         thread = "" if session is None else thread_id(session, user)
@@ -331,10 +337,10 @@ def given_passages(rows: Sequence[Given]) -> tuple[Passage, ...]:
         if isinstance(row, Passage):
             passage = row
         else:
-            fields = {key: row.get(key) for key in ("id", "text", "title", "source", "jurisdiction", "as_of")}
-            if not isinstance(fields["text"], str) or fields["id"] is None:
+            values = {field.name: row.get(field.name) for field in fields(Passage)}
+            if not isinstance(values["text"], str) or values["id"] is None:
                 raise UserError(f"passages[{position}]: expected an object with 'id' and 'text'", subject=row)
-            passage = Passage(**{key: str(value) for key, value in fields.items() if value is not None})
+            passage = Passage(**{key: str(value) for key, value in values.items() if value is not None})
         if passage.id in found:
             raise UserError(
                 f"passages[{position}]: id {passage.id!r} comes twice; ids must differ", subject=row

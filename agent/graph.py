@@ -34,7 +34,16 @@ from agent.events import Answer, Event, Routed
 from agent.memory import turns_of
 from agent.planner import Plan, Step, make_plan
 from skills.errors import CollegiumError, ModelError
-from skills.records import Configuration, Passage, SkillAnswer, SkillRequest, Token, ToolMatch, Turn
+from skills.records import (
+    Configuration,
+    Filter,
+    Passage,
+    SkillAnswer,
+    SkillRequest,
+    Token,
+    ToolMatch,
+    Turn,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,8 @@ class TurnOptions:
     store: Path | None = None
     """Index folder to use instead of the pack's own."""
     configuration: Configuration = "lora+rag"
+    where: Filter | None = None
+    """Which passages of the store may be used; None: all."""
     history: tuple[Turn, ...] = ()
     """Messages before the question, for a turn without a session."""
     cancelled: threading.Event = field(default_factory=threading.Event)
@@ -177,6 +188,7 @@ class _Nodes:
                 history=self._turns(state, options),
                 passages=options.passages,
                 configuration=options.configuration,
+                where=options.where,
                 tool=completed,
             )
             sends.append(Send("skill", SkillTask(step=step, request=request, live=len(steps) == 1)))

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
 from skills.errors import DataError, UserError
+
+_HERE, _RENAME_EXCHANGE = -100, 2
+"""AT_FDCWD and RENAME_EXCHANGE of Linux's renameat2."""
 
 
 def sha256_file(path: Path) -> str:
@@ -56,29 +61,101 @@ def atomic_file(target: Path) -> Generator[Path]:
 
 
 @contextmanager
+def temporary_folder(target: Path) -> Generator[Path]:
+    """Give an empty folder beside ``target``, removed when the block ends.
+
+    What killed processes left there of the same kind is removed first: a folder in use is locked by its
+    process, and the lock goes with the process.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for left in target.parent.glob(f".{target.name}.*.part"):
+        with suppress(OSError), locked_folder(left, wait=False):
+            shutil.rmtree(left, ignore_errors=True)
+    partial, handle = _locked_temporary(target)
+    try:
+        yield partial
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        os.close(handle)
+
+
+def _locked_temporary(target: Path) -> tuple[Path, int]:
+    """A new folder and the handle that keeps it locked."""
+    while True:
+        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
+        handle = -1
+        try:
+            handle = os.open(partial, os.O_RDONLY)
+            _lock(handle, wait=True)
+            if partial.stat().st_ino == os.fstat(handle).st_ino:
+                return partial, handle
+        except FileNotFoundError:  # swept by another process before it was locked
+            pass
+        if handle >= 0:
+            os.close(handle)
+
+
+@contextmanager
+def locked_folder(folder: Path, *, wait: bool = True) -> Generator[None]:
+    """Hold a folder for this process alone, as far as others ask too; nothing is left behind.
+
+    A folder that was swapped for another while we waited is waited for again. Raises FileNotFoundError when
+    there is none, and BlockingIOError when it is held and ``wait`` is false.
+    """
+    while True:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            _lock(handle, wait=wait)
+            if folder.stat().st_ino == os.fstat(handle).st_ino:
+                yield
+                return
+        finally:
+            os.close(handle)
+
+
+def _lock(handle: int, *, wait: bool) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (
+        OSError
+    ):  # without waiting: it is held; else: a file system without locks, where nobody can hold one
+        if not wait:
+            raise
+
+
+@contextmanager
 def atomic_folder(target: Path) -> Generator[Path]:
     """Give a temporary folder beside ``target``; swap it in when the block ends without an error.
 
-    A folder that is already there stays readable until the swap and is removed after it.
+    A folder that is already there stays readable until the swap and is removed after it. Whoever has files
+    of it open goes on reading them.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
-    try:
+    with temporary_folder(target) as partial:
         yield partial
         partial.chmod(0o755)
         for path in partial.rglob("*"):
             if path.is_file():
                 _sync(path)
+        _sync(partial)
         if target.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
-            target.rename(old / target.name)
-            partial.rename(target)
-            shutil.rmtree(old, ignore_errors=True)
+            _exchange(partial, target)
         else:
             partial.rename(target)
         _sync(target.parent)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _exchange(partial: Path, target: Path) -> None:
+    """Swap two folders in one step, so that a kill never finds ``target`` missing.
+
+    Where kernel or file system cannot, in two: the old one is then at ``<partial>.old`` for an instant.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    swap = getattr(libc, "renameat2", None)
+    if swap is None or swap(_HERE, os.fsencode(partial), _HERE, os.fsencode(target), _RENAME_EXCHANGE):
+        old = partial.with_name(partial.name + ".old")
+        target.rename(old)
+        partial.rename(target)
+        old.rename(partial)
 
 
 def write_json(path: Path, value: object) -> None:

@@ -27,6 +27,23 @@ class Passage:
     jurisdiction: str = ""
     as_of: str = ""
     """ISO date (YYYY-MM or YYYY-MM-DD) on which the text was known to be right, empty if unknown."""
+    effective: str = ""
+    """ISO date (YYYY-MM or YYYY-MM-DD) from which the text holds, empty if unknown."""
+    expires: str = ""
+    """ISO date (YYYY-MM or YYYY-MM-DD) from which the text no longer holds, empty if unknown or never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which passages may be found. None: any; all that is set has to fit, and values are compared whole."""
+
+    source: str | None = None
+    jurisdiction: str | None = None
+    title: str | None = None
+    document: str | None = None
+    """The part of a passage's id before its last ``#``; the id itself where it has none."""
+    as_of: str | None = None
+    """ISO date (YYYY-MM-DD): passages in force on that day. One without dates counts as in force always."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +134,8 @@ class SkillRequest:
     passages: tuple[Passage, ...] | None = None
     """Given passages are used instead of retrieval; None: use the skill's store."""
     configuration: Configuration = "lora+rag"
+    where: Filter | None = None
+    """Which passages of the store may be used; None: all."""
     tool: ToolMatch | None = None
     """A tool call that the conversation has completed: run it; None: look for one in the question."""
 

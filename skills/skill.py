@@ -19,7 +19,7 @@ from skills.grounding.writer import Writer
 from skills.pack import Pack
 from skills.records import (
     Evidence,
-    Passage,
+    Filter,
     Retrieved,
     ScoredPassage,
     SkillAnswer,
@@ -57,8 +57,8 @@ class Skill(Protocol):
 class Searcher(Protocol):
     """Finds passages; skills.retrieval.store.PassageStore is the real one."""
 
-    def search(self, query: str, k: int = 10) -> list[ScoredPassage]:
-        """The ``k`` best passages, best first."""
+    def search(self, query: str, k: int = 10, *, where: Filter | None = None) -> list[ScoredPassage]:
+        """The ``k`` best passages that ``where`` lets through, best first."""
         ...
 
 
@@ -128,7 +128,7 @@ class DomainSkill:
             return
 
         started = time.perf_counter()
-        candidates = self._candidates(question, request.passages)
+        candidates = self._candidates(question, request)
         timings["retrieve"] = _milliseconds(started)
         started = time.perf_counter()
         judged = self._evidence.select(question, candidates)
@@ -187,9 +187,10 @@ class DomainSkill:
             timings={"tools": _milliseconds(started)},
         )
 
-    def _candidates(self, question: str, passages: tuple[Passage, ...] | None) -> Sequence[ScoredPassage]:
+    def _candidates(self, question: str, request: SkillRequest) -> Sequence[ScoredPassage]:
+        passages = request.passages
         if passages is None:
-            return self._store.search(question, RETRIEVED)
+            return self._store.search(question, RETRIEVED, where=request.where)
         scores = sentence_scores([passage.text for passage in passages], question)
         order = sorted(range(len(passages)), key=lambda index: (-scores[index], index))
         return [ScoredPassage(passages[index], scores[index], out_of=len(passages)) for index in order]

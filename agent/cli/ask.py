@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agent.cli.batch import Row, run_batch
+from agent.cli.retrieve import AsOf, Where
 from skills.errors import UserError
 from skills.records import Configuration, Passage
 
@@ -46,6 +47,8 @@ def command(
     session: Annotated[
         str | None, typer.Option("--session", help="Remember the turn in this session.")
     ] = None,
+    where: Where = None,
+    as_of: AsOf = None,
 ) -> None:
     """Answer one question, or every question of a file."""
     if (source is None) != (target is None):
@@ -57,8 +60,14 @@ def command(
     text = _question(question) if source is None else ""
 
     from agent import Agent
+    from skills.retrieval.filters import filter_of
 
-    options: dict[str, Any] = {"domain": domain, "store": store, "configuration": configuration}
+    options: dict[str, Any] = {
+        "domain": domain,
+        "store": store,
+        "configuration": configuration,
+        "where": filter_of(where or (), as_of),
+    }
     with Agent.from_settings() as agent:
         if source is not None and target is not None:
             run_batch(
@@ -105,7 +114,7 @@ def _passages(row: Row) -> tuple[Passage, ...] | None:
     if given is None:
         return None
     passages: list[Passage] = []
-    optional = ("title", "source", "jurisdiction", "as_of")
+    optional = ("title", "source", "jurisdiction", "as_of", "effective", "expires")
     for one in given if isinstance(given, list) else [given]:
         if not isinstance(one, dict) or not all(isinstance(one.get(key), str) for key in ("id", "text")):
             raise UserError(

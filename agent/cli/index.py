@@ -1,39 +1,49 @@
-"""``collegium index``: build a store from documents, and check one.
+"""``collegium index``: build a store from documents, change it, list it and check it.
 
-Knows options, progress and reports; formats are ``ingest``'s, files are ``store``'s (``skills.retrieval``).
+Knows options, progress and reports; formats are ``ingest``'s, files are the store's (``skills.retrieval``).
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
+from itertools import chain, islice
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from skills.errors import UserError
 
-app = typer.Typer(help="Build and check passage stores.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from skills.records import Passage
+    from skills.retrieval.catalogue import Document
+    from skills.retrieval.store_edit import Change
+
+app = typer.Typer(help="Build, change and check passage stores.", no_args_is_help=True)
 
 Domain = Annotated[
     str | None, typer.Option("--domain", help="The index of this domain (see: collegium domains).")
 ]
 Store = Annotated[Path | None, typer.Option("--store", help="Folder of the store.")]
+Corpus = Annotated[
+    Path | None,
+    typer.Option(
+        "--corpus",
+        help="JSON Lines {id, text, title?, source?, jurisdiction?, as_of?, effective?, expires?}, "
+        "another document, or a folder of md, txt, html, pdf, docx, csv, jsonl.",
+    ),
+]
 
 
 @app.command("build")
 def build(
-    corpus: Annotated[
-        Path | None,
-        typer.Option(
-            "--corpus",
-            help="JSON Lines {id, text, title?, source?, jurisdiction?, as_of?}, "
-            "another document, or a folder of md, txt, html, pdf, docx, csv, jsonl.",
-        ),
-    ] = None,
+    corpus: Corpus = None,
     store: Store = None,
     domain: Domain = None,
     embedder: Annotated[
@@ -44,27 +54,104 @@ def build(
     ] = None,
 ) -> None:
     """Index a corpus. A store that is already there stays usable until the new one is whole."""
-    corpus, store = _places(corpus, store, domain)
+    if domain is not None and (corpus is not None or store is not None):
+        raise UserError("--domain names both corpus and store; leave --corpus and --store out")
+    if domain is None and (corpus is None or store is None):
+        raise UserError("give --corpus PATH and --store DIR, or --domain NAME")
+    store, own_corpus = _place(store, domain)
+    corpus = corpus or own_corpus
+    assert corpus is not None  # noqa: S101  one of the two was given
 
     from skills.retrieval.embedder import add_embedder, choose_embedder, load_embedder
     from skills.retrieval.ingest import read_corpus
     from skills.retrieval.store import PassageStore
 
     problems: list[str] = []
-    passages = list(read_corpus(corpus, problems.append))
-    for problem in problems:
-        print(f"left out: {problem}", file=sys.stderr)
-    if not passages:
+    passages = read_corpus(corpus, problems.append)
+    first = list(islice(passages, 1000))  # tell the language
+    if not first:
+        _report(problems)
         raise UserError(f"{str(corpus)!r} gives no passages; expected at least one with text", subject=corpus)
     if embedder is None:
-        embedder = choose_embedder(passages)
+        embedder = choose_embedder(first)
     elif Path(embedder).is_dir():
         embedder = add_embedder(Path(embedder))
     model = load_embedder(embedder)
     with _progress() as progress:
-        built = PassageStore.build(passages, store, model, progress=progress)
-    left_out = f", {len(problems)} left out" if problems else ""
-    print(f"{store}: {len(built)} passages indexed with {model.id}{left_out}")
+        built = PassageStore.build(
+            progress.read(chain(first, passages)), store, model, progress=progress.embedded
+        )
+    _report(problems)
+    facts = _facts(built.manifest.duplicates, problems)
+    print(f"{store}: {len(built)} passages indexed with {model.id}{facts}")
+
+
+@app.command("add")
+def add(
+    corpus: Corpus = None,
+    store: Store = None,
+    domain: Domain = None,
+    prune: Annotated[
+        bool,
+        typer.Option("--prune", help="Remove what the documents of the corpus no longer have."),
+    ] = False,
+) -> None:
+    """Add a corpus to a store. A passage whose id is known is replaced; vectors of known texts stay."""
+    store, _ = _place(store, domain)
+    if corpus is None:
+        raise UserError("give --corpus PATH: what is to be added")
+
+    from skills.retrieval.ingest import read_corpus
+    from skills.retrieval.store_edit import add_passages
+
+    problems: list[str] = []
+    with _progress() as progress:
+        passages = progress.read(read_corpus(corpus, problems.append))
+        change = add_passages(store, passages, prune=prune, progress=progress.embedded)
+    _report(problems)
+    print(f"{store}: {_changed(change)}{_facts(change.duplicates, problems)}")
+
+
+@app.command("remove")
+def remove(
+    store: Store = None,
+    domain: Domain = None,
+    ids: Annotated[list[str] | None, typer.Option("--id", help="A passage; may be repeated.")] = None,
+    documents: Annotated[
+        list[str] | None,
+        typer.Option("--document", help="All of a document (see: collegium index list); may be repeated."),
+    ] = None,
+    source: Annotated[str | None, typer.Option("--source", help="All whose source begins with this.")] = None,
+) -> None:
+    """Remove passages from a store."""
+    store, _ = _place(store, domain)
+    if not (ids or documents or source):
+        raise UserError("give what to remove: --id ID, --document NAME or --source PREFIX")
+
+    from skills.retrieval.store_edit import remove_passages
+
+    change = remove_passages(store, ids=set(ids or ()), documents=set(documents or ()), source=source or None)
+    print(f"{store}: {_changed(change)}")
+
+
+@app.command("list")
+def list_documents(
+    store: Store = None,
+    domain: Domain = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+) -> None:
+    """List a store's documents with passages, title, source, jurisdiction and dates."""
+    store, _ = _place(store, domain)
+
+    from skills.retrieval.catalogue import documents
+    from skills.retrieval.store import PassageStore
+
+    found = documents(PassageStore.load(store).passages)
+    if as_json:
+        print(json.dumps([asdict(one) for one in found], ensure_ascii=False, indent=1))
+        return
+    for one in found:
+        print(_line(one))
 
 
 @app.command("verify")
@@ -73,15 +160,12 @@ def verify(
     domain: Domain = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
 ) -> None:
-    """Check a store's files against its manifest; exit code 1 names what is damaged."""
-    if (store is None) == (domain is None):
-        raise UserError("give --store DIR or --domain NAME")
-    if store is None:
-        _, store = _places(None, None, domain)
+    """Check every byte of a store against its manifest; exit code 1 names what is damaged."""
+    store, _ = _place(store, domain)
 
     from skills.retrieval.store import PassageStore
 
-    manifest = PassageStore.load(store).manifest
+    manifest = PassageStore.load(store, every_byte=True).manifest
     if as_json:
         print(json.dumps(manifest.model_dump(), indent=1))
     else:
@@ -89,31 +173,77 @@ def verify(
         print(f"{store}: ok, {manifest.count} passages, {manifest.embedder}, data {data}")
 
 
-def _places(corpus: Path | None, store: Path | None, domain: str | None) -> tuple[Path, Path]:
-    """Where the documents are and where the store goes."""
-    if domain is not None:
-        if corpus is not None or store is not None:
-            raise UserError("--domain names both corpus and store; leave --corpus and --store out")
+def _place(store: Path | None, domain: str | None) -> tuple[Path, Path | None]:
+    """The folder of the store, and of a domain's documents."""
+    if domain is None:
+        if store is None:
+            raise UserError("give --store DIR or --domain NAME")
+        return store, None
+    if store is not None:
+        raise UserError("--domain names the store; leave --store out")
 
-        from agent.settings import make_settings
-        from skills.pack import discover, find
+    from agent.settings import make_settings
+    from skills.pack import discover, find
 
-        settings = make_settings()
-        pack = find(discover(settings.domains, settings.trusted_domains)[0], domain)
-        return pack.folder / "corpus", pack.index
-    if corpus is None or store is None:
-        raise UserError("give --corpus PATH and --store DIR, or --domain NAME")
-    return corpus, store
+    settings = make_settings()
+    pack = find(discover(settings.domains, settings.trusted_domains)[0], domain)
+    return pack.index, pack.folder / "corpus"
+
+
+def _report(problems: list[str]) -> None:
+    for problem in problems:
+        print(f"left out: {problem}", file=sys.stderr)
+
+
+def _facts(duplicates: int, problems: list[str]) -> str:
+    parts = [f"{duplicates} duplicates folded"] if duplicates else []
+    parts += [f"{len(problems)} left out"] if problems else []
+    return "".join(f", {part}" for part in parts)
+
+
+def _changed(change: Change) -> str:
+    counts = {
+        "added": change.added,
+        "replaced": change.replaced,
+        "unchanged": change.unchanged,
+        "removed": change.removed,
+    }
+    done = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
+    return f"{done} ({change.embedded} embedded); {change.count} passages"
+
+
+def _line(one: Document) -> str:
+    facts = [one.title, *one.source, *one.jurisdiction]
+    dates = (("as of", one.as_of), ("from", one.effective), ("until", one.expires))
+    facts += [f"{word} {', '.join(values)}" for word, values in dates if values]
+    return f"{one.document}  {one.passages} passages  {' | '.join(filter(None, facts))}".rstrip()
+
+
+class _Bars:
+    """Passages read, and texts embedded with the time left."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._reading = bars.add_task("read", total=None)
+        self._embedding = bars.add_task("embed", total=None, visible=False)
+
+    def read(self, passages: Iterable[Passage]) -> Iterator[Passage]:
+        """The passages, counted as they go by."""
+        for passage in passages:
+            yield passage
+            self._bars.advance(self._reading)
+
+    def embedded(self, done: int, total: int) -> None:
+        self._bars.update(self._embedding, completed=done, total=total, visible=True)
 
 
 @contextmanager
-def _progress() -> Generator[Callable[[int, int], None]]:
-    """A bar on standard error with the time left, on a terminal only."""
+def _progress() -> Generator[_Bars]:
+    """Bars on standard error, on a terminal only."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
-    columns = (TextColumn("index"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("index", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    columns = (TextColumn("{task.description:<5}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        yield _Bars(bars)

@@ -12,8 +12,18 @@ from agent.cli.batch import Row, run_batch
 from skills.errors import UserError
 from skills.grounding.evidence import CANDIDATES
 
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        help="Only passages with KEY=VALUE; keys: source, jurisdiction, title, document; may be repeated.",
+    ),
+]
+AsOf = Annotated[str | None, typer.Option("--as-of", help="Only passages in force on this day (YYYY-MM-DD).")]
+
 if TYPE_CHECKING:
     from skills.grounding.evidence import EvidenceModel
+    from skills.records import Filter
     from skills.retrieval.store import PassageStore
 
 
@@ -27,12 +37,16 @@ def command(
     fast: Annotated[
         bool, typer.Option("--fast", help="Vectors and keywords alone; the evidence model reads nothing.")
     ] = False,
+    where: Where = None,
+    as_of: AsOf = None,
     resume: Annotated[bool, typer.Option("--resume", help="Keep --out's finished rows and go on.")] = False,
 ) -> None:
     """Search a store for every question of a file; ``ms`` is the search alone, models loaded."""
     from skills.grounding.evidence import load_evidence
+    from skills.retrieval.filters import filter_of
     from skills.retrieval.store import PassageStore
 
+    chosen = filter_of(where or (), as_of)
     opened = PassageStore.load(store)
     opened.warm_up()
     evidence = None if fast else load_evidence()
@@ -42,7 +56,7 @@ def command(
         resume=resume,
         required=("question",),
         check=_check,
-        answer=lambda row: _answer(opened, evidence, row, k),
+        answer=lambda row: _answer(opened, evidence, row, k, chosen),
         label="retrieve",
     )
 
@@ -53,13 +67,14 @@ def _check(row: Row) -> None:
         raise UserError(f"'question' should be a text that is not empty, got {question!r}")
 
 
-def _answer(store: PassageStore, evidence: EvidenceModel | None, row: Row, k: int) -> Row:
+def _answer(
+    store: PassageStore, evidence: EvidenceModel | None, row: Row, k: int, where: Filter | None
+) -> Row:
     start = time.perf_counter()
     question = row["question"]
-    if evidence is None:
-        found = store.search(question, k)
-    else:
-        found = evidence.rank(question, store.search(question, max(k, CANDIDATES)))[:k]
+    found = store.search(question, k if evidence is None else max(k, CANDIDATES), where=where)
+    if evidence is not None:
+        found = evidence.rank(question, found)[:k]
     milliseconds = (time.perf_counter() - start) * 1000
     passages = [{"id": one.passage.id, "score": round(one.score, 6)} for one in found]
     return {"passages": passages, "ms": round(milliseconds, 3)}

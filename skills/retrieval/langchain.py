@@ -19,14 +19,14 @@ from langchain_core.vectorstores import VectorStore
 from pydantic import ConfigDict, Field
 
 from skills.errors import DataError, UserError
-from skills.records import Passage, ScoredPassage
+from skills.records import Filter, Passage, ScoredPassage
 from skills.retrieval.embedder import Array
 from skills.retrieval.store import PassageStore
 
 
 def to_document(passage: Passage) -> Document:
     """A passage as a LangChain document; its facts are metadata."""
-    names = ("title", "source", "jurisdiction", "as_of")
+    names = ("title", "source", "jurisdiction", "as_of", "effective", "expires")
     facts = {name: value for name in names if (value := getattr(passage, name))}
     return Document(id=passage.id, page_content=passage.text, metadata=facts)
 
@@ -38,17 +38,20 @@ def _scored(found: ScoredPassage) -> Document:
 
 
 class HybridRetriever(BaseRetriever):
-    """The ``k`` best passages of a store, best first, with their score as metadata."""
+    """The ``k`` best passages of a store that ``where`` lets through, best first, with their score as metadata."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
     store: PassageStore
     k: int = Field(default=5, ge=1)
+    where: Filter | None = None
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None
     ) -> list[Document]:
         del run_manager
-        return [_scored(found) for found in self.store.search(query, self.k if k is None else k)]
+        return [
+            _scored(found) for found in self.store.search(query, self.k if k is None else k, where=self.where)
+        ]
 
 
 class CollegiumVectorStore(VectorStore):

@@ -8,10 +8,11 @@ the texts alone. Knows terms and rows, nothing of passages or vectors.
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,18 +32,93 @@ def _keys(terms: Iterable[str]) -> NDArray[np.uint64]:
     return np.fromiter(map(_key, terms), dtype=np.uint64)
 
 
-class _Postings:
-    """One posting for each distinct term of each row: row, column of the term, how often it is there."""
+@dataclass(frozen=True, slots=True)
+class Postings:
+    """One posting for each distinct term of each row, rows ascending. Arrays are (postings,) or (rows,)."""
 
-    def __init__(self, documents: Sequence[Sequence[str]]) -> None:
-        counts = [Counter(terms) for terms in documents]
-        self.size = len(counts)
-        self.rows = np.repeat(np.arange(self.size, dtype=np.int32), [len(count) for count in counts])
-        tally = (number for count in counts for number in count.values())
-        self.tally = np.fromiter(tally, dtype=np.float64)
-        posted = _keys(term for count in counts for term in count)
-        self.keys, self.columns, self.holders = np.unique(posted, return_inverse=True, return_counts=True)
-        self.idf = np.log1p((self.size - self.holders + 0.5) / (self.holders + 0.5))  # (terms,)
+    rows: NDArray[np.int32]
+    keys: NDArray[np.uint64]
+    tallies: NDArray[np.uint32]
+    """How often the row has the term."""
+    lengths: NDArray[np.int64]
+    """Terms of each row, repeats counted."""
+
+    @classmethod
+    def of(cls, rows: Iterable[Sequence[str]]) -> Postings:
+        """The postings of rows of terms."""
+        collected = PostingsBuilder()
+        for terms in rows:
+            collected.add(terms)
+        return collected.done()
+
+    def grouped(self, group_of_row: NDArray[np.int32], more: Postings) -> Postings:
+        """Rows of one group joined to one row; ``more`` adds terms to the groups, of which it has a row each."""
+        groups = len(more.lengths)
+        owners = np.concatenate([group_of_row[self.rows], more.rows])
+        keys = np.concatenate([self.keys, more.keys])
+        order = np.lexsort((keys, owners))
+        owners, keys = owners[order], keys[order]
+        begins = np.ones(len(order), dtype=bool)
+        begins[1:] = (owners[1:] != owners[:-1]) | (keys[1:] != keys[:-1])
+        first = np.flatnonzero(begins)
+        tallies = np.concatenate([self.tallies, more.tallies])[order]
+        lengths = np.bincount(group_of_row, weights=self.lengths, minlength=groups).astype(np.int64)
+        return Postings(
+            owners[first],
+            keys[first],
+            np.add.reduceat(tallies, first) if len(first) else tallies,
+            lengths + more.lengths,
+        )
+
+
+class PostingsBuilder:
+    """Collects postings row by row in packed arrays, 12 bytes each."""
+
+    def __init__(self, older: Postings | None = None) -> None:
+        """``older``: postings of which rows can be copied."""
+        self._keys, self._tallies = array("Q"), array("I")
+        self._distinct, self._lengths = array("I"), array("I")
+        self._older = older
+        if older is not None:
+            self._starts = np.searchsorted(older.rows, np.arange(len(older.lengths) + 1))
+
+    def add(self, terms: Sequence[str]) -> None:
+        """Add a row of terms."""
+        counts = Counter(terms)
+        self._keys.extend(map(_key, counts))
+        self._tallies.extend(counts.values())
+        self._distinct.append(len(counts))
+        self._lengths.append(len(terms))
+
+    def copy(self, row: int) -> None:
+        """Add a row of the older postings."""
+        assert self._older is not None  # noqa: S101  who copies has given them
+        first, last = self._starts[row : row + 2].tolist()
+        self._keys.frombytes(self._older.keys[first:last].tobytes())
+        self._tallies.frombytes(self._older.tallies[first:last].tobytes())
+        self._distinct.append(last - first)
+        self._lengths.append(int(self._older.lengths[row]))
+
+    def done(self) -> Postings:
+        """What was added."""
+        distinct = np.array(self._distinct, dtype=np.int64)
+        return Postings(
+            np.repeat(np.arange(len(distinct), dtype=np.int32), distinct),
+            np.frombuffer(self._keys, dtype=np.uint64),
+            np.frombuffer(self._tallies, dtype=np.uint32),
+            np.array(self._lengths, dtype=np.int64),
+        )
+
+
+def _columns_of(
+    postings: Postings,
+) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]:
+    """The distinct keys, ascending; for each posting the place of its key; how many rows have each key."""
+    return np.unique(postings.keys, return_inverse=True, return_counts=True)
+
+
+def _idf(holders: NDArray[np.int64], size: int) -> NDArray[np.float64]:
+    return np.log1p((size - holders + 0.5) / (holders + 0.5))
 
 
 class LexicalField:
@@ -55,6 +131,7 @@ class LexicalField:
         rows: NDArray[np.int32],
         scores: Array,
         size: int,
+        tallies: NDArray[np.unsignedinteger] | None = None,
     ) -> None:
         self.size = size
         """Number of rows."""
@@ -62,31 +139,60 @@ class LexicalField:
         self._starts = starts  # (terms + 1,)
         self._rows = rows  # (postings,)
         self._scores = scores  # (postings,)
+        self._tallies = tallies  # (postings,)
 
     @classmethod
-    def build(cls, documents: Sequence[Sequence[str]], *, k1: float = 1.2, b: float = 0.75) -> LexicalField:
-        """Index the terms of each row for BM25."""
-        lengths = np.array([len(terms) for terms in documents], dtype=np.float64)
+    def build(
+        cls, postings: Postings, *, keep: bool = False, k1: float = 1.2, b: float = 0.75
+    ) -> LexicalField:
+        """Index the terms of each row for BM25; ``keep``: so that :meth:`postings` can give them again."""
+        lengths = postings.lengths.astype(np.float64)
         norm = k1 * (1 - b + b * lengths / max(float(lengths.mean()), 1e-9))  # (rows,)
-        post = _Postings(documents)
-        return cls._of(post, post.idf[post.columns] * post.tally / (post.tally + norm[post.rows]))
+        keys, columns, holders = _columns_of(postings)
+        scores = _idf(holders, len(lengths))[columns] * postings.tallies
+        scores /= postings.tallies + norm[postings.rows]
+        return cls._of(keys, columns, holders, postings, scores, keep=keep)
 
     @classmethod
-    def build_shares(cls, documents: Sequence[Sequence[str]]) -> tuple[LexicalField, Array]:
+    def build_shares(cls, postings: Postings) -> tuple[LexicalField, Array]:
         """Index the terms of each row by their share of the row's idf; give also the rows' idf, (rows,).
 
         A row's score is then how much of the row a query has, 0..1, for weights of 1.
         """
-        post = _Postings(documents)
-        idf = post.idf[post.columns]
-        total = np.bincount(post.rows, weights=idf, minlength=len(documents))
-        return cls._of(post, idf / total[post.rows]), total.astype(np.float32)
+        size = len(postings.lengths)
+        keys, columns, holders = _columns_of(postings)
+        idf = _idf(holders, size)[columns]
+        total = np.bincount(postings.rows, weights=idf, minlength=size)
+        field = cls._of(keys, columns, holders, postings, idf / total[postings.rows])
+        return field, total.astype(np.float32)
 
     @classmethod
-    def _of(cls, post: _Postings, scores: NDArray[np.float64]) -> LexicalField:
-        order = np.argsort(post.columns, kind="stable")
-        starts = np.concatenate([[0], np.cumsum(post.holders)]).astype(np.int64)
-        return cls(post.keys, starts, post.rows[order], scores[order].astype(np.float32), post.size)
+    def _of(
+        cls,
+        keys: NDArray[np.uint64],
+        columns: NDArray[np.int64],
+        holders: NDArray[np.int64],
+        postings: Postings,
+        scores: NDArray[np.float64],
+        *,
+        keep: bool = False,
+    ) -> LexicalField:
+        order = np.argsort(columns, kind="stable")
+        starts = np.concatenate([[0], np.cumsum(holders)]).astype(np.int64)
+        small = np.uint16 if postings.tallies.max(initial=0) < 1 << 16 else np.uint32
+        tallies = postings.tallies.astype(small)[order] if keep else None
+        rows = postings.rows[order]
+        return cls(keys, starts, rows, scores.astype(np.float32)[order], len(postings.lengths), tallies)
+
+    def postings(self) -> Postings:
+        """What the index was built of, if it was kept. Raises DataError if not."""
+        if self._tallies is None:
+            raise DataError("keyword index: it does not say how often a passage has a word")
+        order = np.argsort(self._rows, kind="stable")
+        rows, tallies = self._rows[order], self._tallies[order].astype(np.uint32)
+        keys = np.repeat(self._keys, np.diff(self._starts))[order]
+        lengths = np.bincount(rows, weights=tallies, minlength=self.size).astype(np.int64)
+        return Postings(rows, keys, tallies, lengths)
 
     def _columns(self, terms: Sequence[str]) -> NDArray[np.int64]:
         """Column of each term, -1 for a term that no row has."""
@@ -121,7 +227,8 @@ class LexicalField:
     def tensors(self, name: str) -> dict[str, NDArray[Any]]:
         """The arrays to save, named ``<name>.<part>``."""
         arrays = (self._keys, self._starts, self._rows, self._scores)
-        return {f"{name}.{part}": array for part, array in zip(_PARTS, arrays, strict=True)}
+        kept = {} if self._tallies is None else {f"{name}.tallies": self._tallies}
+        return {f"{name}.{part}": array for part, array in zip(_PARTS, arrays, strict=True)} | kept
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, NDArray[Any]], name: str, size: int) -> LexicalField:
@@ -130,24 +237,9 @@ class LexicalField:
             keys, starts, rows, scores = (tensors[f"{name}.{part}"] for part in _PARTS)
         except KeyError as error:
             raise DataError(f"keyword index: no array {error}") from error
+        tallies = tensors.get(f"{name}.tallies")
         fits = len(starts) == len(keys) + 1 and int(starts[-1]) == len(rows) == len(scores)
+        fits = fits and (tallies is None or len(tallies) == len(rows))
         if not fits or (len(rows) and int(rows.max()) >= size):
             raise DataError(f"keyword index: the arrays of field {name!r} do not fit {size} rows")
-        return cls(keys, starts, rows, scores, size)
-
-
-def save_tensors(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays to a safetensors file."""
-    from safetensors.numpy import save_file
-
-    save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, str(path))
-
-
-def load_tensors(path: Path) -> dict[str, NDArray[Any]]:
-    """Read arrays written by :func:`save_tensors`. Raises DataError when the file is not such a one."""
-    from safetensors.numpy import load_file
-
-    try:
-        return load_file(str(path))
-    except Exception as error:
-        raise DataError(f"{str(path)!r} is not a keyword index: {error!r}", subject=path) from error
+        return cls(keys, starts, rows, scores, size, tallies)

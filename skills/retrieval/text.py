@@ -9,8 +9,11 @@ import re
 import unicodedata
 from functools import lru_cache
 from itertools import pairwise
+from typing import Literal
 
 import Stemmer
+
+Block = Literal["heading", "item", "row", "prose"]
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _CLOSERS = "\"'\u201d\u2019\u00bb)]}\uff09\u3011\u300d\u300f\u300b"
@@ -114,22 +117,28 @@ def _ends_sentence(text: str, start: int, stop: int, end: int) -> bool:
     return True
 
 
-def _blocks(text: str) -> list[tuple[int, int]]:
-    """Spans of lines that belong together: wrapped prose is one block; a list line or table row is alone."""
-    blocks: list[tuple[int, int]] = []
+def blocks(text: str) -> list[tuple[Block, int, int]]:
+    """Kind and span of lines that belong together.
+
+    Wrapped prose is one block, and so is a list item with the lines it goes on in; a table row or a heading is alone.
+    """
+    found: list[tuple[Block, int, int]] = []
     previous_end, closed = 0, True
     for line in _LINE.finditer(text):
         content = line[0]
         if not content.strip():
             continue
         row = _TABLE_ROW.match(content) is not None
+        heading = _HEADING.match(content) is not None
         near = text.count("\n", previous_end, line.start()) == 1
-        if closed or row or not near or _LIST_MARK.match(content):
-            blocks.append(line.span())
+        item = _LIST_MARK.match(content) is not None
+        if closed or row or not near or item:
+            kind: Block = "row" if row else "heading" if heading else "item" if item else "prose"
+            found.append((kind, *line.span()))
         else:
-            blocks[-1] = (blocks[-1][0], line.end())
-        previous_end, closed = line.end(), row or _HEADING.match(content) is not None
-    return blocks
+            found[-1] = (found[-1][0], found[-1][1], line.end())
+        previous_end, closed = line.end(), row or heading
+    return found
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
@@ -147,9 +156,9 @@ def sentences(text: str) -> list[tuple[int, int]]:
         if left < right:
             spans.append((left, right))
 
-    for begin, end in _blocks(text):
+    for kind, begin, end in blocks(text):
         start = begin
-        if not _TABLE_ROW.match(text[begin:end]):
+        if kind != "row":
             for mark in _TERMINATOR.finditer(text, begin, end):
                 if mark.end() > start and _ends_sentence(text, start, mark.end(), end):
                     add(start, mark.end())
@@ -213,3 +222,8 @@ def terms(text: str) -> list[str]:
 def word_pairs(text: str) -> list[tuple[str, str]]:
     """Neighbouring index words: a weak form of phrase."""
     return list(pairwise(words(text)))
+
+
+def pair_term(first: str, second: str) -> str:
+    """Two words as one index term; no word has a space."""
+    return f"{first} {second}"

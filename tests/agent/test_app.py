@@ -15,7 +15,7 @@ from agent.composition import College, Domain
 from agent.events import Answered, Failed, Routed
 from agent.graph import TurnOptions
 from skills.errors import CollegiumError, DataError, ModelError, UserError
-from skills.records import Passage, SkillAnswer, SkillEvent, SkillRequest, Token, Verified
+from skills.records import Filter, Passage, SkillAnswer, SkillEvent, SkillRequest, Token, Verified
 from tests.agent.agent_fakes import Endless, FakeSkill, answered, broken_member, citation, make_agent, member
 
 
@@ -142,9 +142,11 @@ def test_given_evidence_goes_to_the_likeliest_domain_instead_of_declining(
 
 
 def test_options_reach_the_skill(agent: Agent, skills: dict[str, FakeSkill]) -> None:
-    agent.ask("Who won?", domain="finance", passages=[Passage("a", "b")], configuration="rag")
+    where = Filter(jurisdiction="US", as_of="2024-01-01")
+    agent.ask("Who won?", domain="finance", passages=[Passage("a", "b")], configuration="rag", where=where)
     request = skills["finance"].requests[0]
     assert (request.configuration, request.passages) == ("rag", (Passage("a", "b"),))
+    assert request.where == where
 
 
 def test_a_store_is_opened_once(tmp_path: Path) -> None:

@@ -52,6 +52,57 @@ def test_build_then_retrieve(corpus: Path, tmp_path: Path) -> None:
     assert all(row["ms"] > 0 and isinstance(row["passages"][0]["score"], float) for row in rows)
 
 
+def run(*arguments: str) -> str:
+    result = runner.invoke(index.app, [*arguments], catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+def test_add_list_remove(corpus: Path, tmp_path: Path) -> None:
+    store, more = str(tmp_path / "store"), tmp_path / "more.jsonl"
+    build(corpus, Path(store))
+    rows = [
+        {"id": "loans#term", "text": "It ends in May.", "title": "Loans: Term"},
+        {"id": "tax", "text": "Tax is due.", "title": "Tax", "jurisdiction": "UK", "effective": "2024-01"},
+        {"id": "twin", "text": "Tax is due.", "title": "Tax"},
+        {"id": "bad", "text": "No date.", "expires": "one day"},
+    ]
+    more.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    shown = run("add", "--corpus", str(more), "--store", store)
+    assert shown == (
+        f"{store}: 2 added, 1 replaced (2 embedded); 4 passages, 1 duplicates folded, 1 left out\n"
+    )
+    assert run("list", "--store", store).splitlines() == [
+        "loans  2 passages  Loans",
+        "tax  1 passages  Tax | UK | from 2024-01",
+        "twin  1 passages  Tax",
+    ]
+    listed = json.loads(run("list", "--store", store, "--json"))
+    assert (listed[1]["document"], listed[1]["jurisdiction"], listed[1]["expires"]) == ("tax", ["UK"], [])
+    shown = run("remove", "--store", store, "--document", "loans", "--id", "twin")
+    assert shown == f"{store}: 3 removed (0 embedded); 1 passages\n"
+    shown = run("add", "--corpus", str(corpus / "loans.md"), "--store", store, "--prune")
+    assert shown == f"{store}: 2 added (2 embedded); 3 passages\n"
+
+
+def test_retrieve_with_a_filter(tmp_path: Path) -> None:
+    store, source, target = tmp_path / "store", tmp_path / "q.jsonl", tmp_path / "r.jsonl"
+    rows = [
+        {"id": "old", "text": "Rent is 5.", "jurisdiction": "California", "expires": "2024-01-01"},
+        {"id": "new", "text": "Rent is 6.", "jurisdiction": "California", "effective": "2024-01-01"},
+        {"id": "ny", "text": "Rent is 7.", "jurisdiction": "New York"},
+    ]
+    (tmp_path / "c.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run("build", "--corpus", str(tmp_path / "c.jsonl"), "--store", str(store), "--embedder", "hashing-64")
+    source.write_text('{"id": 1, "question": "What is the rent?"}\n')
+    arguments = ["--store", str(store), "--in", str(source), "--out", str(target)]
+    arguments += ["--where", "jurisdiction=California", "--as-of", "2024-06-01"]
+    assert runner.invoke(retrieving, arguments, catch_exceptions=False).exit_code == 0
+    assert [one["id"] for one in json.loads(target.read_text())["passages"]] == ["new"]
+    with pytest.raises(UserError, match="--where 'color=red': expected KEY=VALUE"):
+        runner.invoke(retrieving, [*arguments, "--where", "color=red"], catch_exceptions=False)
+
+
 def test_verify_reports_and_refuses(corpus: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     build(corpus, store)
@@ -72,6 +123,9 @@ def test_verify_reports_and_refuses(corpus: Path, tmp_path: Path) -> None:
         (["build", "--domain", "nobody"], "unknown domain 'nobody'"),
         (["build", "--corpus", "nowhere", "--store", "x"], "no corpus 'nowhere'"),
         (["verify"], "--store DIR or --domain NAME"),
+        (["list", "--domain", "medical", "--store", "x"], "leave --store out"),
+        (["add", "--store", "x"], "give --corpus PATH"),
+        (["remove", "--store", "x"], "--id ID, --document NAME or --source PREFIX"),
     ],
 )
 def test_wrong_use_says_what_is_expected(arguments: list[str], message: str) -> None:

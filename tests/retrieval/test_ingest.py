@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from skills.errors import UserError
 from skills.records import Passage
-from skills.retrieval.ingest import read_corpus, slug, split_text
+from skills.retrieval.chunks import slug, split_text
+from skills.retrieval.ingest import read_corpus
 
 NOTE = """---
 title: Metformin
@@ -135,17 +136,22 @@ def test_a_word_file_gives_sections_and_table_rows(tmp_path: Path) -> None:
     assert passages[1].text == "Rent is due on the first.\n\nLate fee | $50"
 
 
-def write_pdf(path: Path, lines: list[str]) -> None:
-    """A one-page PDF with these lines of text, written out by hand."""
-    shown = " ".join(f"({line}) Tj 0 -20 Td" for line in lines)
-    content = f"BT /F1 12 Tf 40 700 Td {shown} ET"
+def write_pdf(path: Path, *pages: list[str]) -> None:
+    """A PDF with a page of each list of lines, written out by hand."""
+    kids = " ".join(f"{4 + 2 * number} 0 R" for number in range(len(pages)))
     objects = [
         "<< /Type /Catalog /Pages 2 0 R >>",
-        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 4 0 R "
-        "/Resources << /Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >> >>",
-        f"<< /Length {len(content)} >>\nstream\n{content}\nendstream",
+        f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>",
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
     ]
+    for lines in pages:
+        shown = " ".join(f"({line}) Tj 0 -20 Td" for line in lines)
+        content = f"BT /F1 12 Tf 40 700 Td {shown} ET"
+        objects.append(
+            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents {len(objects) + 2} 0 R "
+            "/Resources << /Font << /F1 3 0 R >> >> >>"
+        )
+        objects.append(f"<< /Length {len(content)} >>\nstream\n{content}\nendstream")
     body, places = "%PDF-1.4\n", list[int]()
     for number, inside in enumerate(objects, start=1):
         places.append(len(body))
@@ -162,6 +168,23 @@ def test_a_pdf_gives_its_pages(tmp_path: Path) -> None:
     assert problems == []
     assert (passage.id, passage.title) == ("annual_report.pdf#page-1", "annual report")
     assert "Revenue rose to 5.2 million." in passage.text
+
+
+def test_an_article_goes_on_to_the_next_number_of_the_next_page(tmp_path: Path) -> None:
+    pages = (
+        ["Our lease.", "Article 1 Rent", "Rent is due."],
+        ["It is paid in cash.", "Article 2 Term"],
+        ["The end."],
+    )
+    write_pdf(tmp_path / "lease.pdf", *pages)
+    passages, _ = read(tmp_path)
+    assert [(one.id, one.title, one.text) for one in passages] == [
+        ("lease.pdf#page-1", "lease", "Our lease."),
+        ("lease.pdf#article-1", "lease: Article 1 Rent", "Article 1 Rent\nRent is due."),
+        ("lease.pdf#article-1-2", "lease: Article 1 Rent", "It is paid in cash."),
+        ("lease.pdf#article-2", "lease: Article 2 Term", "Article 2 Term"),
+        ("lease.pdf#page-3", "lease", "The end."),
+    ]
 
 
 def test_broken_files_are_named_and_the_others_go_on(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from skills.errors import DataError, UserError
 from skills.records import Passage
 from skills.retrieval.embedder import HashingEmbeddings
-from skills.retrieval.store import PassageStore, verify
+from skills.retrieval.manifest import verify
+from skills.retrieval.store import PassageStore
 
 PASSAGES = [
     Passage("asa", "Aspirin thins the blood and eases pain.", "Aspirin", "Label", "US", "2026-10"),
@@ -53,7 +54,7 @@ def test_scores_fall_and_equal_texts_come_once(store: PassageStore) -> None:
 
 def test_a_loaded_store_is_the_built_one(store: PassageStore) -> None:
     loaded = PassageStore.load(store.folder)
-    assert loaded.passages == tuple(PASSAGES)
+    assert list(loaded.passages) == PASSAGES
     assert len(loaded) == 5
     assert loaded.embedder.id == "hashing-64"
     assert loaded.get("asa") == PASSAGES[0]
@@ -76,7 +77,7 @@ def test_any_passages_come_back_from_disk(tmp_path: Path, passages: list[Passage
     storable = [p for p in passages if "".join((p.id, p.text, p.title)).isprintable()] or PASSAGES
     built = PassageStore.build(storable, tmp_path / "any", HashingEmbeddings())
     loaded = PassageStore.load(tmp_path / "any")
-    assert loaded.passages == tuple(storable)
+    assert list(loaded.passages) == storable
     np.testing.assert_array_equal(loaded.vectors, built.vectors)
     assert loaded.search(query, 3) == built.search(query, 3)
 
@@ -93,19 +94,20 @@ def test_a_text_that_is_in_the_store_is_found_first(store: PassageStore) -> None
         assert ids(store, passage.text, 1) == [passage.id]
 
 
-def test_progress_ends_at_the_number_of_passages(tmp_path: Path) -> None:
+def test_progress_ends_at_the_number_of_texts_and_titles(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
 
     def progress(done: int, total: int) -> None:
         told.append((done, total))
 
-    many = [Passage(str(number), f"text {number}") for number in range(300)]
+    many = [Passage(str(number), f"text {number}", "One title") for number in range(300)]
     PassageStore.build(many, tmp_path / "s", HashingEmbeddings(), progress=progress)
-    assert told == [(256, 300), (300, 300)]
+    assert told[0] == (32, 301)  # 300 texts and a title, which all of them have
+    assert told[-1] == (301, 301)
 
 
 def test_duplicate_ids_are_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="passage id 'asa' comes 2 times"):
+    with pytest.raises(UserError, match="passage id 'asa' comes twice"):
         PassageStore.build([*PASSAGES, PASSAGES[0]], tmp_path / "s", HashingEmbeddings())
     assert not (tmp_path / "s").exists()
 
@@ -126,7 +128,7 @@ def test_k_below_one_is_refused(store: PassageStore) -> None:
         store.search("x", 0)
 
 
-FILES = ["passages.jsonl", "dense.faiss", "titles.faiss", "lexical.safetensors"]
+FILES = ["passages.jsonl", "rows.safetensors", "dense.faiss", "titles.faiss", "lexical.safetensors"]
 REBUILD = r"build it again: collegium index build --corpus PATH --store .*store$"
 
 
@@ -161,6 +163,30 @@ def test_a_missing_store_is_named(tmp_path: Path) -> None:
         PassageStore.load(tmp_path / "store")
 
 
+def test_of_a_large_store_a_load_checks_sizes_and_verify_every_byte(
+    store: PassageStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("skills.retrieval.manifest.HASHED_AT_LOAD", 0)
+    data = bytearray((store.folder / "dense.faiss").read_bytes())
+    data[-1] ^= 1
+    (store.folder / "dense.faiss").write_bytes(data)
+    assert len(PassageStore.load(store.folder)) == 5
+    for check in (lambda: verify(store.folder), lambda: PassageStore.load(store.folder, every_byte=True)):
+        with pytest.raises(DataError, match=r"'dense\.faiss' is damaged"):
+            check()
+    (store.folder / "dense.faiss").write_bytes(data[:-1])
+    with pytest.raises(DataError, match=r"'dense\.faiss' has \d+ bytes"):
+        PassageStore.load(store.folder)
+
+
+def test_passages_are_a_sequence(store: PassageStore) -> None:
+    assert store.passages[1:3] == tuple(PASSAGES[1:3])
+    assert store.passages[-1] == PASSAGES[-1]
+    assert store.passages.index(PASSAGES[2]) == 2
+    with pytest.raises(IndexError, match="row 5 of 5"):
+        store.passages[5]
+
+
 class OtherEmbeddings(HashingEmbeddings):
     id = "other"
 
@@ -192,17 +218,18 @@ BUILD_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
 from skills.records import Passage
-from skills.retrieval import store
+from skills.retrieval import manifest
 from skills.retrieval.embedder import HashingEmbeddings
+from skills.retrieval.store import PassageStore
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 
 if sys.argv[2] == "writing":
-    store.sha256_file = die  # called once all files are written, before the manifest and the swap
+    manifest.sha256_file = die  # called once all files are written, before the manifest and the swap
 progress = die if sys.argv[2] == "embedding" else None
 passages = [Passage("new", "New text.")]
-store.PassageStore.build(passages, Path(sys.argv[1]), HashingEmbeddings(), progress=progress)
+PassageStore.build(passages, Path(sys.argv[1]), HashingEmbeddings(), progress=progress)
 """
 
 

@@ -13,6 +13,7 @@ from skills.pack import Guard, Pack, PackManifest, ToolPattern
 from skills.records import (
     Configuration,
     Evidence,
+    Filter,
     Passage,
     Retrieved,
     ScoredPassage,
@@ -40,9 +41,11 @@ class Store:
     def __init__(self, passages: Sequence[Passage]) -> None:
         self.passages = passages
         self.queries: list[str] = []
+        self.where: Filter | None = None
 
-    def search(self, query: str, k: int = 10) -> list[ScoredPassage]:
+    def search(self, query: str, k: int = 10, *, where: Filter | None = None) -> list[ScoredPassage]:
         self.queries.append(query)
+        self.where = where
         return [ScoredPassage(passage, 1.0) for passage in self.passages[:k]]
 
 
@@ -279,3 +282,13 @@ def test_closing_the_stream_stops_the_model(pack: Pack) -> None:
     assert isinstance(next(stream), Retrieved)
     stream.close()  # type: ignore[attr-defined]
     assert engine.requests == []
+
+
+def test_a_filter_reaches_the_store(pack: Pack) -> None:
+    store, where = Store(()), Filter(jurisdiction="US", as_of="2024-01-01")
+    skill = DomainSkill(
+        pack, model=CollegiumChatModel(engine=ScriptedEngine(())), store=store, evidence=FixedJudge(0.9)
+    )
+    answer = final(list(skill.stream(SkillRequest("side effects of metformin?", where=where))))
+    assert (answer.status, answer.reason) == ("declined", "no_evidence")
+    assert store.where == where
