@@ -10,7 +10,6 @@ import typer
 
 from agent.cli.batch import Row, run_batch
 from skills.errors import UserError
-from skills.grounding.evidence import CANDIDATES
 
 Where = Annotated[
     list[str] | None,
@@ -72,9 +71,10 @@ def _answer(
 ) -> Row:
     start = time.perf_counter()
     question = row["question"]
-    found = store.search(question, k if evidence is None else max(k, CANDIDATES), where=where)
-    if evidence is not None:
-        found = evidence.rank(question, found)[:k]
+    if evidence is None:
+        found = store.search(question, k, where=where)
+    else:
+        found = evidence.rank(question, store.search(question, max(k, evidence.reads), where=where))[:k]
     milliseconds = (time.perf_counter() - start) * 1000
     passages = [{"id": one.passage.id, "score": round(one.score, 6)} for one in found]
     return {"passages": passages, "ms": round(milliseconds, 3)}

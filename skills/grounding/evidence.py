@@ -81,6 +81,9 @@ class Signs:
 class EvidenceModel:
     """Judges candidates. Threads may share it."""
 
+    reads = CANDIDATES
+    """Passages that it reads of those it is given."""
+
     def __init__(
         self,
         encoder: Encoder,

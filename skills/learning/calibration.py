@@ -23,6 +23,7 @@ from skills.errors import UserError
 from skills.files import read_jsonl
 from skills.grounding.decision import FEATURES, RISKS, Decision, Fitted, Risk
 from skills.grounding.evidence import CANDIDATES, EvidenceModel, Signs, document_of
+from skills.learning.loop import quiet
 from skills.retrieval.store import PassageStore
 
 TOLERATED: Mapping[Risk, float] = {"cautious": 0.03, "balanced": 0.08, "bold": 0.15}
@@ -75,7 +76,7 @@ class Prediction:
 
 
 def calibrate(
-    files: Sequence[tuple[Path, Path, float]], model: EvidenceModel, told: Told = lambda *_: None
+    files: Sequence[tuple[Path, Path, float]], model: EvidenceModel, told: Told = quiet
 ) -> tuple[Decision, list[Prediction]]:
     """Fit on (questions, store, weight). Questions: {question, gold: [passage id], answerable?}.
 

@@ -37,13 +37,43 @@ def build(corpus: Path, store: Path) -> str:
     return result.stdout
 
 
+@pytest.mark.weights
+def test_the_evidence_model_reads_what_was_found(tmp_path: Path, weights_home: Path) -> None:
+    notes = {
+        "a": "Metformin treatment starts with a small dose that is raised over some weeks.",
+        "b": "Common side effects of metformin are nausea, diarrhoea and stomach pain.",
+    }
+    corpus, store, source = tmp_path / "c.jsonl", tmp_path / "store", tmp_path / "q.jsonl"
+    corpus.write_text("".join(json.dumps({"id": name, "text": text}) + "\n" for name, text in notes.items()))
+    arguments = ["build", "--corpus", str(corpus), "--store", str(store)]
+    assert runner.invoke(index.app, arguments, catch_exceptions=False).exit_code == 0
+    source.write_text('{"id": 1, "question": "What are common side effects of metformin?"}\n')
+    scores: dict[str, dict[str, float]] = {}
+    for option in ("", "--fast"):
+        target = tmp_path / f"r{option}.jsonl"
+        arguments = [
+            "--store",
+            str(store),
+            "--in",
+            str(source),
+            "--out",
+            str(target),
+            *filter(None, [option]),
+        ]
+        assert runner.invoke(retrieving, arguments, catch_exceptions=False).exit_code == 0
+        (row,) = [json.loads(line) for line in target.read_text().splitlines()]
+        scores[option] = {one["id"]: one["score"] for one in row["passages"]}
+    gained = {name: scores[""][name] - scores["--fast"][name] for name in notes}
+    assert gained["b"] > gained["a"]
+
+
 def test_build_then_retrieve(corpus: Path, tmp_path: Path) -> None:
     store, source, target = tmp_path / "store", tmp_path / "q.jsonl", tmp_path / "r.jsonl"
     assert build(corpus, store) == f"{store}: 2 passages indexed with hashing-64, 1 left out\n"
     source.write_text(
         '{"id": 1, "question": "Does a loan bear interest?", "kept": true}\n{"id": 2, "question": "term"}\n'
     )
-    arguments = ["--store", str(store), "--in", str(source), "--out", str(target), "-k", "1"]
+    arguments = ["--store", str(store), "--in", str(source), "--out", str(target), "-k", "1", "--fast"]
     assert runner.invoke(retrieving, arguments, catch_exceptions=False).exit_code == 0
     rows = [json.loads(line) for line in target.read_text().splitlines()]
     assert [row["id"] for row in rows] == [1, 2]
@@ -95,7 +125,7 @@ def test_retrieve_with_a_filter(tmp_path: Path) -> None:
     (tmp_path / "c.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     run("build", "--corpus", str(tmp_path / "c.jsonl"), "--store", str(store), "--embedder", "hashing-64")
     source.write_text('{"id": 1, "question": "What is the rent?"}\n')
-    arguments = ["--store", str(store), "--in", str(source), "--out", str(target)]
+    arguments = ["--store", str(store), "--in", str(source), "--out", str(target), "--fast"]
     arguments += ["--where", "jurisdiction=California", "--as-of", "2024-06-01"]
     assert runner.invoke(retrieving, arguments, catch_exceptions=False).exit_code == 0
     assert [one["id"] for one in json.loads(target.read_text())["passages"]] == ["new"]
@@ -153,7 +183,7 @@ def test_a_bad_question_stops_before_any_work(corpus: Path, tmp_path: Path) -> N
     store, source, target = tmp_path / "store", tmp_path / "q.jsonl", tmp_path / "r.jsonl"
     build(corpus, store)
     source.write_text('{"id": 1, "question": "fine"}\n{"id": 2, "question": " "}\n')
-    arguments = ["--store", str(store), "--in", str(source), "--out", str(target)]
+    arguments = ["--store", str(store), "--in", str(source), "--out", str(target), "--fast"]
     with pytest.raises(UserError, match=r"q\.jsonl:2: 'question' should be a text"):
         runner.invoke(retrieving, arguments, catch_exceptions=False)
     assert not target.exists()
