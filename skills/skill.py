@@ -36,6 +36,8 @@ RETRIEVED = 30
 """Passages asked of the store: what is judged, and what it is compared with."""
 REPORTED = 10
 """Of those, the ones that are reported."""
+ECHOED = 120
+"""Characters of a question that a decline repeats."""
 SHOWN = 3
 """Passages that may be reported as evidence; the answer is written from the first."""
 
@@ -139,7 +141,7 @@ class DomainSkill:
             confidence = 1 - (judged[0].score if judged else 0.0)
             yield from self._end(
                 "declined",
-                self._decline(request.question, judged),
+                self._decline(request.question, candidates, judged),
                 confidence=confidence,
                 reason="no_evidence",
                 timings=timings,
@@ -195,11 +197,24 @@ class DomainSkill:
         order = sorted(range(len(passages)), key=lambda index: (-scores[index], index))
         return [ScoredPassage(passages[index], scores[index], out_of=len(passages)) for index in order]
 
-    def _decline(self, question: str, judged: Sequence[Evidence]) -> str:
+    def _decline(
+        self, question: str, candidates: Sequence[ScoredPassage], judged: Sequence[Evidence]
+    ) -> str:
+        """What was looked for and where, what is nearest, and what would help."""
         name = "decline_no_evidence_zh" if is_chinese(question) else "decline_no_evidence"
         titles = list(dict.fromkeys(item.passage.title for item in judged if item.passage.title))[:2]
         nearest = prompts.load(f"{name}_nearest").render(titles="; ".join(titles)) if titles else ""
-        return prompts.load(name).render(domain=self.pack.manifest.title, nearest=nearest).strip()
+        asked = " ".join(question.split())
+        return (
+            prompts.load(name)
+            .render(
+                count=str(candidates[0].out_of if candidates else 0),
+                domain=self.pack.manifest.title.lower(),
+                question=asked if len(asked) <= ECHOED else f"{asked[:ECHOED].rstrip()}…",
+                nearest=nearest,
+            )
+            .strip()
+        )
 
     def _end(
         self,
