@@ -15,6 +15,8 @@ import prompts
 from skills.errors import ToolInputError
 from skills.grounding.guards import raised
 from skills.grounding.select import sentence_scores
+from skills.grounding.support import Check
+from skills.grounding.support import check as check_by_rules
 from skills.grounding.writer import Writer
 from skills.pack import Pack
 from skills.records import (
@@ -93,6 +95,7 @@ class DomainSkill:
         store: Searcher,
         evidence: Judge,
         tools: ToolCaller | None = None,
+        check: Check = check_by_rules,
     ) -> None:
         self.name = pack.name
         self.pack = pack
@@ -104,6 +107,7 @@ class DomainSkill:
             pack.prompt("system").render(),
             adapter=pack.name if pack.adapter else None,
             reader=evidence.logits,
+            check=check,
         )
 
     def stream(self, request: SkillRequest) -> Iterator[SkillEvent]:
