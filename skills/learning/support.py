@@ -1,9 +1,9 @@
 """`collegium train support`: a checker that says whether a source supports a sentence, and if not, what is wrong.
 
 A multinomial logistic model over the signs of skills.grounding.alignment, which a bundled encoder's token states give:
-one class for "supported", one for each kind of alteration (skills.learning.alterations). It learns from the rows that it
-is asked about at run time: those that the rules let pass and that are no quotes. The threshold is set on dev, so that a
-given share of the supported sentences passes. Nothing is drawn at random: a run is the same each time.
+one class for "supported", one for each kind of alteration (skills.learning.alterations). It learns from the rows that
+it is asked about at run time: those that the rules let pass and that are no quotes. The threshold is set on dev, so
+that a given share of the supported sentences passes. Nothing is drawn at random: a run is the same each time.
 """
 
 from __future__ import annotations
@@ -49,7 +49,6 @@ def train(config: SupportConfig, progress: Progress = quiet) -> Mapping[str, Any
     Raises UserError for rows of an unknown kind or when none is left, ModelError without the encoder.
     """
     from sklearn.linear_model import LogisticRegression
-    from sklearn.preprocessing import StandardScaler
 
     run = Run(config, "support")
     read = TokenReader(config.encoder, threads=config.threads)
@@ -61,16 +60,17 @@ def train(config: SupportConfig, progress: Progress = quiet) -> Mapping[str, Any
     for number, row in enumerate(asked, start=1):
         measured.append(signs(reading(*_arguments(row)), read))
         progress(number, len(asked), "signs")
-    scaler = StandardScaler().fit(measured)
-    model = LogisticRegression(C=config.strength, max_iter=3000).fit(scaler.transform(measured), labels)
+    data = np.array(measured)  # (rows, signs)
+    mean, scale = data.mean(axis=0), np.maximum(data.std(axis=0), 1e-6)
+    model: Any = LogisticRegression(C=config.strength, max_iter=3000).fit((data - mean) / scale, labels)
     # A kind that no row had is never named: its score stays far below all others.
     weight, bias = np.zeros((1 + len(KINDS), len(SIGNS))), np.full(1 + len(KINDS), -1e6)
     coefficients, intercepts = model.coef_, model.intercept_
     if len(model.classes_) == 2:  # sklearn keeps one row for two classes
         coefficients, intercepts = (np.vstack([-c / 2, c / 2]) for c in (coefficients, intercepts[:, None]))
         intercepts = intercepts[:, 0]
-    weight[model.classes_] = coefficients / scaler.scale_
-    bias[model.classes_] = intercepts - weight[model.classes_] @ scaler.mean_
+    weight[model.classes_] = coefficients / scale
+    bias[model.classes_] = intercepts - weight[model.classes_] @ mean
 
     aligner = Aligner(read, weight, bias)
     dev = [row for path in config.dev for row in read_jsonl(path, required=KEYS)]
@@ -102,7 +102,9 @@ def _is_asked(row: Mapping[str, Any]) -> bool:
 
 
 def _asked(paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
-    return (row for path in paths for row in read_jsonl(path, required=KEYS) if row["parts"] and _is_asked(row))
+    return (
+        row for path in paths for row in read_jsonl(path, required=KEYS) if row["parts"] and _is_asked(row)
+    )
 
 
 def _label(row: Mapping[str, Any]) -> int:

@@ -1,6 +1,5 @@
 """Rules and model together: with a scripted model, and the shipped one on sentences of our own."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from threading import Thread
 
@@ -8,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from skills.grounding.checker import Checker, load_checker, pair, quoted
+from skills.grounding.alignment import SIGNS, Reading, Tokens, reading, signs
+from skills.grounding.checker import Checker, load_checker, quoted
 
 PARTS = [
     "Aspirin can thin the blood of patients with a stent.",
@@ -23,11 +23,11 @@ class Scripted:
 
     def __init__(self, *scores: float) -> None:
         self.row = scores
-        self.asked: list[tuple[str, str]] = []
+        self.asked: list[Reading] = []
 
-    def scores(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
-        self.asked += pairs
-        return np.array([self.row] * len(pairs), dtype=np.float32)
+    def scores(self, found: Reading) -> NDArray[np.float64]:
+        self.asked.append(found)
+        return np.array(self.row)
 
 
 def checker(*scores: float, threshold: float = 0.0) -> tuple[Checker, Scripted]:
@@ -39,7 +39,7 @@ def test_the_model_may_refuse_what_rules_let_pass_and_says_why() -> None:
     made, scorer = checker(0.0, 1.0, 3.0)
     verdict = made.check(MIXED, PARTS, "q")
     assert (verdict.supported, verdict.reason, verdict.part) == (False, "subject", 1)
-    assert scorer.asked[0][1] == MIXED
+    assert scorer.asked[0].claim == MIXED
     made, _ = checker(4.0, 1.0, 3.0)
     assert made.check(MIXED, PARTS, "q").supported
 
@@ -76,12 +76,38 @@ def test_a_quote_must_not_leave_out_what_turns_it() -> None:
 
 def test_what_the_model_reads() -> None:
     parts = [f"Sentence {number} is about copper and tin and lead." for number in range(20)]
-    source, claim = pair("Sentence 7 is about copper and lead [1].", parts, "What is it about?", "Metals")
-    assert claim == "Sentence 7 is about copper and lead."
-    assert source.startswith("Metals\n")
-    assert parts[7] in source
-    assert len(source) < 400
-    assert pair("480 million [1].", parts, "How much?", "")[1] == "How much? 480 million."
+    found = reading("Sentence 7 is about copper and lead [1].", parts, "What is it about?", "Metals")
+    assert found.claim == "Sentence 7 is about copper and lead."
+    assert found.parts[0] == parts[7]
+    assert sum(map(len, found.parts)) <= 320
+    assert "metal" in found.free
+    short = reading("480 million [1].", parts, "How much?", "")
+    assert (short.claim, short.short) == ("How much? 480 million.", True)
+
+
+def by_letters(text: str) -> Tokens:
+    """Words as tokens; the state of a word is itself and the word before it."""
+    words = text.lower().split()
+    ids = np.array([sum(map(ord, word)) for word in words])
+    states = np.zeros((len(words), 5000), dtype=np.float32)
+    for at in range(len(words)):
+        states[at, ids[at]] = states[at, ids[at - 1] + 2000 if at else 4999] = 1 / np.sqrt(2)
+    return Tokens(ids, states, np.array([any(map(str.isdigit, word)) for word in words]))
+
+
+def test_signs_of_a_quote_and_of_a_moved_word() -> None:
+    parts = ["the blue car has 4 doors now", "the red van has 2 doors now"]
+    same = dict(
+        zip(SIGNS, signs(reading("the red van has 2 doors now", parts, "", ""), by_letters), strict=True)
+    )
+    assert same["least"] == pytest.approx(1.0)
+    assert (same["all in order"], same["replaced"], same["new words"], same["nowhere"]) == (1, 0, 0, 0)
+    moved = dict(
+        zip(SIGNS, signs(reading("the red van has 4 doors now", parts, "", ""), by_letters), strict=True)
+    )
+    assert moved["nearest least"] < same["nearest least"]
+    assert (moved["all in order"], moved["replaced inside"]) == (0, 1)
+    assert moved["least digit"] == pytest.approx(1.0)
 
 
 SHIPPED = [

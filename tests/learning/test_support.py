@@ -1,76 +1,76 @@
-"""`train support` on a tiny encoder: it learns, sets its threshold, and is loaded without torch; the report."""
+"""`train support` on a tiny encoder: it learns, sets its threshold, and what it saves checks; the report."""
 
-import json
 from pathlib import Path
 
 import pytest
 
-from skills.errors import DataError
-from skills.files import read_json, write_jsonl
+from skills.errors import DataError, ModelError, UserError
+from skills.files import read_json, write_json, write_jsonl
+from skills.grounding.alignment import SIGNS
 from skills.grounding.checker import load_checker
 from skills.learning.support import SupportConfig, train
 from skills.learning.support_report import report, report_table
 
-DRUGS, SIGNS = ("alpha", "beta", "gamma"), ("nausea", "rash", "fever")
+DRUGS, EFFECTS = ("alpha", "beta", "gamma"), ("nausea", "rash", "fever")
+PARTS = [
+    f"the side effect of {drug} is {effect} and red ." for drug, effect in zip(DRUGS, EFFECTS, strict=True)
+]
 
 
 def make_rows() -> list[dict[str, object]]:
-    """Who has which side effect: exchanged, every word stands in the source all the same."""
-    parts = [f"the side effect of {drug} is {sign} ." for drug, sign in zip(DRUGS, SIGNS, strict=True)]
-    made: list[dict[str, object]] = []
-    for drug, true in zip(DRUGS, SIGNS, strict=True):
-        for sign in SIGNS:
-            kind = "short" if sign == true else "entity_near"
-            question = f"what is the side effect of {drug} ?"
-            made.append(
-                {"id": f"{drug}-{sign}", "sentence": sign, "parts": parts, "question": question, "kind": kind,
-                 "supported": sign == true}
-            )  # fmt: skip
-    return made
+    """Who has which side effect, the end left out: exchanged, every word stands in the source all the same."""
+    return [
+        {
+            "sentence": f"is {effect} what the side effect of {drug} is ?",
+            "parts": PARTS,
+            "question": f"what is {effect} {drug} ?",
+            "kind": "written" if true == effect else "entity_near",
+            "supported": true == effect,
+        }
+        for drug, true in zip(DRUGS, EFFECTS, strict=True)
+        for effect in EFFECTS
+    ]
 
 
-def config(folder: Path, encoder: Path, name: str, **settings: object) -> SupportConfig:
-    write_jsonl(folder / "rows.jsonl", make_rows() * 8)
-    given: dict[str, object] = {
-        "train": (folder / "rows.jsonl",), "dev": (folder / "rows.jsonl",), "out": folder / name,
-        "encoder": str(encoder), "rank": 8, "alpha": 16, "epochs": 30, "learning_rate": 0.02,
-        "batch_tokens": 1024, "dropout": 0.0, "threads": 1, "patience": 5, "dev_limit": 9,
-    }  # fmt: skip
-    return SupportConfig.model_validate(given | settings)
+@pytest.fixture
+def config(tmp_path: Path, tiny_encoder: Path) -> SupportConfig:
+    write_jsonl(tmp_path / "rows.jsonl", make_rows() * 8)
+    rows = (tmp_path / "rows.jsonl",)
+    return SupportConfig(train=rows, dev=rows, out=tmp_path / "run", encoder=str(tiny_encoder), threads=1)
 
 
-def test_it_learns_and_what_it_saves_checks_without_torch(tmp_path: Path, tiny_encoder: Path) -> None:
-    train(config(tmp_path, tiny_encoder, "run", epochs=4))
-    curve = [json.loads(line) for line in (tmp_path / "run" / "curves.jsonl").read_text().splitlines()]
-    metrics = read_json(tmp_path / "run" / "metrics.json")
-    assert metrics["dev_loss"] < curve[0]["dev_loss"]
-    assert metrics["accepted"] > 0.8
-    assert "| entity_near |" in (tmp_path / "run" / "CARD.md").read_text()
-    checker = load_checker(tmp_path / "run" / "best", threads=1)
+def test_it_learns_and_what_it_saves_checks(config: SupportConfig) -> None:
+    metrics = train(config)
+    assert metrics["accepted"] > 0.9
+    assert "| entity_near |" in (config.out / "CARD.md").read_text()
+    described = read_json(config.out / "best" / "collegium.json")
+    assert described["signs"] == list(SIGNS)
+    checker = load_checker(config.out / "best", threads=1)
+    found = [
+        checker.check(str(row["sentence"]), PARTS, str(row["question"]))
+        for row in make_rows()
+        if row["supported"]
+    ]
+    assert all(verdict.supported for verdict in found)
+
+
+def test_rows_of_an_unknown_kind_are_refused(config: SupportConfig) -> None:
+    write_jsonl(config.train[0], [row | {"kind": "odd"} for row in make_rows()])
+    with pytest.raises(UserError, match="unknown kind 'odd'"):
+        train(config)
+
+
+def test_a_checker_of_other_signs_or_another_encoder_is_refused(config: SupportConfig) -> None:
+    train(config)
+    file = config.out / "best" / "collegium.json"
+    described = read_json(file)
+    write_json(file, described | {"encoder_sha256": "0" * 64})
     row = make_rows()[0]
-    verdict = checker.check(str(row["sentence"]), list(row["parts"]), str(row["question"]))  # type: ignore[call-overload]
-    assert verdict.part == 0
-
-
-def test_it_goes_on_from_the_lora_of_another_method(tmp_path: Path, tiny_encoder: Path) -> None:
-    from skills.learning.evidence import EvidenceConfig
-    from skills.learning.evidence import train as train_evidence
-
-    rows = tmp_path / "evidence.jsonl"
-    write_jsonl(rows, [{"question": "what is red ?", "positives": ["red ."], "negatives": ["blue ."]}] * 4)
-    train_evidence(
-        EvidenceConfig(
-            train=(rows,),
-            dev=(rows,),
-            out=tmp_path / "evidence",
-            encoder=str(tiny_encoder),
-            epochs=1,
-            threads=1,
-        )
-    )
-    done = train(config(tmp_path, tiny_encoder, "run", start=tmp_path / "evidence" / "best", epochs=1))
-    assert done["steps"] > 0
-    assert read_json(tmp_path / "run" / "best" / "adapter_config.json")["r"] == 32
+    with pytest.raises(ModelError, match="another"):
+        load_checker(file.parent).check(str(row["sentence"]), PARTS, str(row["question"]))
+    write_json(file, described | {"signs": ["mean"]})
+    with pytest.raises(ModelError, match="train it again"):
+        load_checker(file.parent)
 
 
 def test_a_folder_without_a_checker_is_refused(tmp_path: Path) -> None:
