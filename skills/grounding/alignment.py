@@ -45,7 +45,7 @@ class Tokens:
     """Whether a token holds a digit."""
 
 
-Read = Callable[[str], Tokens]
+Read = Callable[[Sequence[str]], list[Tokens]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +77,8 @@ def reading(sentence: str, parts: Sequence[str], question: str, context: str) ->
 
 def signs(found: Reading, read: Read) -> list[float]:
     """The SIGNS of a reading, in order."""
-    claim = read(found.claim)
-    near = _alikeness(claim, [read(found.parts[0])])
-    every = _alikeness(claim, [read(part) for part in found.parts])
+    claim, *texts = read([found.claim, *found.parts])
+    near, every = _alikeness(claim, texts[:1]), _alikeness(claim, texts)
     held, anywhere = near > -1, every > -1
     # A token that the source lacks (a word of the question) says nothing about where it was moved from.
     alike = every[anywhere]

@@ -103,16 +103,18 @@ class TokenReader:
         self._known: OrderedDict[str, Tokens] = OrderedDict()
         self._lock = threading.Lock()
 
-    def __call__(self, text: str) -> Tokens:
+    def __call__(self, texts: Sequence[str]) -> list[Tokens]:
         with self._lock:
-            if text not in self._known:
-                self._known[text] = self._read(text)
-            self._known.move_to_end(text)
+            unknown = list(dict.fromkeys(text for text in texts if text not in self._known))
+            self._known.update(zip(unknown, self._read(unknown), strict=True))
+            found = [self._known[text] for text in texts]
+            for text in texts:
+                self._known.move_to_end(text)
             while len(self._known) > _KEPT:
                 self._known.popitem(last=False)
-            return self._known[text]
+            return found
 
-    def _read(self, text: str) -> Tokens:
+    def _read(self, texts: Sequence[str]) -> list[Tokens]:
         if self._encoder is None:
             folder = ensure(self._name)
             if self._sha256 is not None and sha256_file(folder / "model.safetensors") != self._sha256:
@@ -120,12 +122,16 @@ class TokenReader:
                     f"the checker was trained on another {self._name!r} than the one in {str(folder)!r}"
                 )
             self._encoder = load_encoder(folder, None, "int8", threads=self._threads)
-        (encoding,) = self._encoder.tokenize([text], MAX_TOKENS)
-        (batch,) = self._encoder.batches([encoding])
-        states = batch.hidden[0, 1:-1]  # without [CLS] and [SEP]
-        states = states / np.linalg.norm(states, axis=1, keepdims=True)
-        digits = [any(character.isdigit() for character in token) for token in encoding.tokens[1:-1]]
-        return Tokens(np.array(encoding.ids[1:-1], dtype=np.int64), states, np.array(digits, dtype=bool))
+        encodings = self._encoder.tokenize(texts, MAX_TOKENS)
+        found: dict[int, Tokens] = {}
+        for batch in self._encoder.batches(encodings):
+            for row, index in enumerate(batch.indices):
+                ids = encodings[index].ids[1:-1]  # without [CLS] and [SEP]
+                states = batch.hidden[row, 1 : 1 + len(ids)]
+                states = states / np.linalg.norm(states, axis=1, keepdims=True)
+                marks = [any(map(str.isdigit, token)) for token in encodings[index].tokens[1:-1]]
+                found[index] = Tokens(np.array(ids, dtype=np.int64), states, np.array(marks, dtype=bool))
+        return [found[index] for index in range(len(texts))]
 
 
 class Aligner:

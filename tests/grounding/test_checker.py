@@ -1,5 +1,6 @@
 """Rules and model together: with a scripted model, and the shipped one on sentences of our own."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Thread
 
@@ -85,9 +86,12 @@ def test_what_the_model_reads() -> None:
     assert (short.claim, short.short) == ("How much? 480 million.", True)
 
 
-def by_letters(text: str) -> Tokens:
+def by_letters(texts: Sequence[str]) -> list[Tokens]:
     """Words as tokens; the state of a word is itself and the word before it."""
-    words = text.lower().split()
+    return [one_by_letters(text.lower().split()) for text in texts]
+
+
+def one_by_letters(words: list[str]) -> Tokens:
     ids = np.array([sum(map(ord, word)) for word in words])
     states = np.zeros((len(words), 5000), dtype=np.float32)
     for at in range(len(words)):
