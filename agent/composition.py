@@ -23,6 +23,7 @@ from skills.records import Turn
 from skills.tool_calls import ToolCaller
 
 if TYPE_CHECKING:
+    from skills.grounding.checker import Checker
     from skills.grounding.evidence import EvidenceModel
     from skills.llm import Engine
     from skills.skill import Skill
@@ -209,6 +210,7 @@ class _Parts:
         self._settings, self._packs = settings, packs
         self._engine: Engine | None = None
         self._evidence: EvidenceModel | None = None
+        self._checker: Checker | None = None
         self._bad_adapters: dict[str, CollegiumError] = {}
         self._tools: ToolRegistry | None = None
 
@@ -234,6 +236,7 @@ class _Parts:
         return self._engine
 
     def skill(self, pack: Pack, folder: Path | None) -> Skill:
+        from skills.grounding.checker import load_checker
         from skills.llm.chat_model import CollegiumChatModel
         from skills.retrieval.store import PassageStore
         from skills.skill import DomainSkill
@@ -242,12 +245,15 @@ class _Parts:
         if pack.name in self._bad_adapters:
             raise self._bad_adapters[pack.name]
         store = PassageStore.load(folder if folder is not None else pack.index)
+        if self._checker is None:
+            self._checker = load_checker()
         return DomainSkill(
             pack,
             model=CollegiumChatModel(engine=engine),
             store=store,
             evidence=self._judge(pack),
             tools=self.caller(pack),
+            check=self._checker.check,
         )
 
     def _judge(self, pack: Pack) -> EvidenceModel:

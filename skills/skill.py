@@ -15,6 +15,8 @@ import prompts
 from skills.errors import ToolInputError
 from skills.grounding.guards import raised
 from skills.grounding.select import sentence_scores
+from skills.grounding.support import Check
+from skills.grounding.support import check as check_by_rules
 from skills.grounding.writer import Writer
 from skills.pack import Pack
 from skills.records import (
@@ -95,6 +97,7 @@ class DomainSkill:
         store: Searcher,
         evidence: Judge,
         tools: ToolCaller | None = None,
+        check: Check = check_by_rules,
     ) -> None:
         self.name = pack.name
         self.pack = pack
@@ -106,6 +109,7 @@ class DomainSkill:
             pack.prompt("system").render(),
             adapter=pack.name if pack.adapter else None,
             reader=evidence.logits,
+            check=check,
         )
 
     def stream(self, request: SkillRequest) -> Iterator[SkillEvent]:
@@ -197,9 +201,7 @@ class DomainSkill:
         order = sorted(range(len(passages)), key=lambda index: (-scores[index], index))
         return [ScoredPassage(passages[index], scores[index], out_of=len(passages)) for index in order]
 
-    def _decline(
-        self, question: str, candidates: Sequence[ScoredPassage], judged: Sequence[Evidence]
-    ) -> str:
+    def _decline(self, question: str, candidates: Sequence[ScoredPassage], judged: Sequence[Evidence]) -> str:
         """What was looked for and where, what is nearest, and what would help."""
         name = "decline_no_evidence_zh" if is_chinese(question) else "decline_no_evidence"
         titles = list(dict.fromkeys(item.passage.title for item in judged if item.passage.title))[:2]

@@ -100,5 +100,37 @@ def public(
     print(f"{out}: written")
 
 
+@app.command("support")
+def support(
+    out: Out,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--folder", help="Folder of the public sets, see skills.learning.support_sets."),
+    ] = None,
+    corpora: Annotated[
+        list[Path] | None,
+        typer.Option("--corpus", help="Notes to draw sentences from; may be given several times."),
+    ] = None,
+    answers: Annotated[
+        list[Path] | None,
+        typer.Option("--questions", help="Rows {question, answer, gold} about the notes; repeat it."),
+    ] = None,
+    split: Annotated[str, typer.Option("--split", help="train, dev or test.")] = "train",
+    altered: Annotated[int, typer.Option("--altered", help="Altered sentences beside a supported one.")] = 2,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of everything drawn at random.")] = 0,
+) -> None:
+    """Sentences with their sources, supported and altered, for `train support` and `check`."""
+    from skills.files import write_jsonl
+    from skills.learning.support_sets import SPLITS, support_rows
+
+    if split not in SPLITS or (folder is None and not corpora):
+        raise UserError(f"--split {split!r}: expected one of {SPLITS}, and --folder or --corpus")
+    rows = support_rows(
+        folder, corpora or [], answers or [], split, altered_each=altered, seed=seed, on_problem=_left_out
+    )
+    write_jsonl(out, rows)
+    print(f"{out}: written")
+
+
 def _left_out(problem: str) -> None:
     typer.echo(f"left out: {problem}", err=True)

@@ -24,6 +24,7 @@ from agent.cli import (
     bench,
     calibrate,
     chat,
+    check,
     data,
     doctor,
     domains,
@@ -73,6 +74,7 @@ app.command("serve")(serve.command)
 app.add_typer(sessions.app, name="sessions")
 app.command("route")(route.command)
 app.command("retrieve")(retrieve.command)
+app.command("check")(check.command)
 app.add_typer(index.app, name="index")
 app.command("domains")(domains.command)
 app.add_typer(models.app, name="models")

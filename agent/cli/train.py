@@ -98,6 +98,24 @@ def retriever(
     _run(run, RetrieverConfig, common, settings)
 
 
+@app.command("support")
+def support(
+    train: Train,
+    dev: Dev,
+    out: Out,
+    seed: Seed = 0,
+    threads: Threads = 0,
+    resume: Resume = False,
+    settings: Set = None,
+) -> None:
+    """A checker of sentences. Rows: {sentence, parts, kind, supported} (see: collegium data support)."""
+    from skills.learning.support import SupportConfig
+    from skills.learning.support import train as run
+
+    common = {"train": train, "dev": dev, "out": out, "seed": seed, "threads": threads, "resume": resume}
+    _run(run, SupportConfig, common, settings)
+
+
 @app.command("route")
 def route(
     train: Train,

@@ -1,7 +1,8 @@
-"""Whether a sentence is supported by the text it cites: its words, its numbers and its polarity.
+"""Whether a sentence is supported by the text it cites, by rules: its words, its numbers, its polarity, its order.
 
 Lexical on purpose: the adapter is trained to stay near its source, and a rule can be read. One word of its own is
-enough to refuse a sentence ("inhibits the bleeding risk" where the source has "adds to"). Knows texts only.
+enough to refuse a sentence ("inhibits the bleeding risk" where the source has "adds to"). What words alone do not
+show, the model of skills.grounding.checker sees. Knows texts only.
 """
 
 from __future__ import annotations
@@ -9,28 +10,38 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
 
-from skills.retrieval.text import STOP_WORDS, terms
+from skills.grounding.cells import is_row, misplaced
+from skills.retrieval.text import STOP_WORDS, terms, words
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _MARK = re.compile(r"\s*\[\d+(?:\s*,\s*\d+)*\]")
-_NEGATION = re.compile(
+NEGATION = re.compile(
     r"\b(?:not|no|never|none|neither|nor|cannot|without|unless|except)\b|n't\b|不|没|无|未|非|勿|禁",
     re.IGNORECASE,
 )
 
-_WORD = re.compile(r"[a-z0-9]+(?:[.,'][a-z0-9]+)*")
-_TURNING = frozenset(
+_WORD = re.compile(r"[a-z]+(?:'[a-z]+)*|\d+(?:[.,]\d+)*")
+SHORTEST = 6
+"""Words from which an answer is a sentence; a shorter one ("Yes", "480 million") says just what was asked."""
+TURNING = frozenset(
     (
         "not no never none neither nor cannot without unless except only always must may should can more less "
         "most least fewer greater smaller larger high higher highest low lower lowest increase increases "
         "increased increasing decrease decreases decreased decreasing rise rises rising rose fall falls "
         "falling fell above below over under before after minimum maximum at first last short shorter long "
         "longer up down all any both either yes buyer seller lender borrower landlord tenant employer "
-        "employee plaintiff defendant asset assets liability liabilities debit credit "
+        "employee plaintiff defendant asset assets liability liabilities debit credit without some many few every "
+        "each usually often sometimes rarely always will would could might need unless generally typically "
     ).split()
 )
 """Words that turn a statement round when one stands for another. Each has to stand as it does in the source."""
+
+
+_ALL = re.compile(r"\w+(?:[.,'’]\w+)*")
+_BRACKETS = re.compile(r"\s*\([^()]*\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +50,18 @@ class Support:
 
     supported: bool
     reason: str = ""
-    """number, words, negation or turned: what the source lacks; empty if supported."""
+    """What is wrong: number, words, negation, turned, cell or moved, or a kind of failure that the model names;
+    empty if supported."""
     part: int | None = None
     """Index of the source's part nearest to the sentence; None where it shares no word with any."""
+
+
+class Check(Protocol):
+    """Checks one sentence: ``check`` below by rules, skills.grounding.checker.Checker.check by rules and a model."""
+
+    def __call__(
+        self, sentence: str, parts: Sequence[str], question: str, *, context: str = ""
+    ) -> Support: ...
 
 
 def without_marks(text: str) -> str:
@@ -66,7 +86,7 @@ def check(sentence: str, parts: Sequence[str], question: str, *, context: str = 
         return Support(True)
     found = [set(terms(part)) for part in parts]
     # The part with most of its words, of those the shortest: the one it was drawn from.
-    shared = [(len(words & wanted), -len(words)) for words in found]
+    shared = [(len(theirs & wanted), -len(theirs)) for theirs in found]
     nearest = max(range(len(parts)), key=lambda index: (*shared[index], -index), default=None)
     if nearest is None or not shared[nearest][0]:
         return Support(False, "words")
@@ -76,26 +96,68 @@ def check(sentence: str, parts: Sequence[str], question: str, *, context: str = 
     known = set(terms(source)) | set(terms(question))
     if not wanted <= known:
         return Support(False, "words", nearest)
-    if _NEGATION.search(body) and not _NEGATION.search(source):
+    if (NEGATION.search(body) and not NEGATION.search(source)) or _lost_negation(body, parts[nearest]):
         return Support(False, "negation", nearest)
     if _turned(body, source):
         return Support(False, "turned", nearest)
+    short = len(body.split()) < SHORTEST
+    if misplaced(f"{question} {body}" if short else body, numbers(body), parts):
+        return Support(False, "cell", nearest)
+    in_rows = numbers("\n".join(part for part in parts if is_row(part)))
+    free = in_rows.union(words(question), words(context))
+    if not short and _moved(body, source, free):
+        return Support(False, "moved", nearest)
     return Support(True, "", nearest)
 
 
 def _turned(sentence: str, source: str) -> bool:
     """Whether a turning word stands after other words than in the source: "LIFO gives the lowest" where the source
-    has "FIFO gives the lowest" and "LIFO gives the highest". Two words before it are compared, function words aside."""
-    mine, theirs = _sequence(sentence), _sequence(source)
-    known = {tuple(theirs[max(0, at - 2) : at + 1]) for at in range(len(theirs))}
-    pairs = {tuple(theirs[max(0, at - 1) : at + 1]) for at in range(len(theirs))}
-    for at, word in enumerate(mine):
-        if word in _TURNING and at >= 1:
-            seen = known if at >= 2 else pairs
-            if tuple(mine[max(0, at - 2) : at + 1]) not in seen:
-                return True
-    return False
+    has "FIFO gives the lowest" and "LIFO gives the highest". Two words before it are compared, function words aside;
+    what the source has in brackets may have been left out."""
+    mine = _sequence(sentence)
+    known: set[tuple[str, ...]] = set()
+    for theirs in (_sequence(source), _sequence(_BRACKETS.sub("", source))):
+        known |= {tuple(theirs[max(0, at - back) : at + 1]) for at in range(len(theirs)) for back in (1, 2)}
+    return any(
+        word in TURNING and at >= 1 and tuple(mine[max(0, at - 2) : at + 1]) not in known
+        for at, word in enumerate(mine)
+    )
 
 
 def _sequence(text: str) -> list[str]:
-    return [word for word in _WORD.findall(text.lower()) if word in _TURNING or word not in STOP_WORDS]
+    return [word for word in _WORD.findall(text.lower()) if word in TURNING or word not in STOP_WORDS]
+
+
+def _lost_negation(sentence: str, part: str) -> bool:
+    """Whether the sentence has what follows a negation in the part, or what stands on both sides of one, without it."""
+    mine, theirs = ([*_ALL.findall(text.lower()), "."] for text in (sentence, part))
+    places = [at for at, word in enumerate(theirs[:-1]) if NEGATION.fullmatch(word)]
+    denied = {tuple(theirs[at + 1 : at + 3]) for at in places} - _affirmed(theirs)
+    bridged = {(theirs[at - 1], theirs[at + 1]) for at in places if at} - set(pairwise(theirs))
+    return bool(denied & _affirmed(mine)) or bool(bridged & set(pairwise(mine)))
+
+
+def _affirmed(words: list[str]) -> set[tuple[str, ...]]:
+    """Pairs of neighbouring words that do not follow a negation within three words."""
+    return {
+        tuple(words[at : at + 2])
+        for at in range(len(words) - 1)
+        if not any(NEGATION.fullmatch(word) for word in words[max(0, at - 3) : at])
+    }
+
+
+def _moved(sentence: str, source: str, free: set[str]) -> bool:
+    """Whether a word stands beside neither of the two it stands beside in the source: what was put in the place of
+    another. Function words are passed over; ``free`` words may stand anywhere (figures of table rows, and what
+    question and title are about)."""
+    known: set[tuple[str, str]] = set()
+    for line in [*source.splitlines(), *_BRACKETS.sub("", source).splitlines()]:
+        theirs = ["", *words(line), ""]
+        known |= set(pairwise(theirs))
+    mine = ["", *words(sentence), ""]
+    return any(
+        (mine[at - 1], mine[at]) not in known
+        and (mine[at], mine[at + 1]) not in known
+        and mine[at] not in free
+        for at in range(1, len(mine) - 1)
+    )

@@ -17,7 +17,7 @@ from skills.grounding import tables
 from skills.grounding.citations import cite, mark_numbers
 from skills.grounding.evidence import unit_text
 from skills.grounding.select import Unit, prompt_text, sentence_scores, units
-from skills.grounding.support import check, without_marks
+from skills.grounding.support import SHORTEST, Check, without_marks
 from skills.records import (
     Citation,
     Configuration,
@@ -37,8 +37,6 @@ QUOTED = 2
 NEAR, FAR = 0.5, 4.0
 """Distance to the best sentence's score within which a sentence answers the question as well as the best, and beyond
 which it misses the point."""
-SHORTEST = 6
-"""Words from which an answer is a sentence; a shorter one ("Yes", "480 million") says just what was asked."""
 
 Reader = Callable[[str, Sequence[str]], list[float]]
 """(question, texts) -> how well each text answers the question: the evidence encoder's score."""
@@ -47,9 +45,12 @@ Reader = Callable[[str, Sequence[str]], list[float]]
 class Writer:
     """Writes the answers of one skill."""
 
-    def __init__(self, model: BaseChatModel, system: str, *, adapter: str | None, reader: Reader) -> None:
+    def __init__(
+        self, model: BaseChatModel, system: str, *, adapter: str | None, reader: Reader, check: Check
+    ) -> None:
         self._model = model
         self._reader = reader
+        self._check = check
         self._system = system
         self._adapter = adapter
 
@@ -86,7 +87,7 @@ class Writer:
         if not is_chinese(passage.text):
             user = prompts.load("evidence").render(evidence=prompt_text(evidence), question=question)
             for sentence in self._sentences(user, use_adapter, timings):
-                verdict = check(sentence, [unit.text for unit in read], question, context=context)
+                verdict = self._check(sentence, [unit.text for unit in read], question, context=context)
                 unit = ranked[0][1] if verdict.part is None else read[verdict.part]
                 short = len(without_marks(sentence).split()) < SHORTEST
                 reason = verdict.reason or ("point" if unit in far and not short else "")

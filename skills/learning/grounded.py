@@ -82,7 +82,7 @@ def from_written(rows: Iterable[Mapping[str, Any]], passages: Mapping[str, Passa
         }
 
 
-_CELL_QUESTIONS = (
+CELL_QUESTIONS = (
     "What was the {row} in {column}?",
     "What is the {row} for {column}?",
     "How much was the {row} in {column}?",
@@ -93,24 +93,29 @@ _CELL_QUESTIONS = (
 _CELL = re.compile(r"[$€£]?\s?\(?[$€£]?\d[\d,.]*\)?\s?%?")
 
 
+def cells(text: str) -> list[tuple[str, str, str]]:
+    """(row label, column header, value) of the figures of a text's tables; labels that many rows share are left out."""
+    found = [
+        (row.label.rpartition(": ")[2], header, value)
+        for row in tables.rows(text)
+        for header, value in row.cells
+        if header
+        and row.label
+        and len(row.label) < 90
+        and _CELL.fullmatch(value)
+        and re.search(r"[a-z]", row.label)
+    ]
+    labels = [label for label, _, _ in found]
+    return [cell for cell in found if labels.count(cell[0]) <= 4]
+
+
 def from_tables(passages: Iterable[Passage], *, per_table: int, seed: int) -> Iterator[Row]:
     """Questions for single cells of tables, made from row label and column header; the answer is the cell."""
     choose = random.Random(seed)
     for passage in passages:
-        cells = [
-            (row.label.rpartition(": ")[2], header, value)
-            for row in tables.rows(passage.text)
-            for header, value in row.cells
-            if header
-            and row.label
-            and len(row.label) < 90
-            and _CELL.fullmatch(value)
-            and re.search(r"[a-z]", row.label)
-        ]
-        labels = [label for label, _, _ in cells]
-        unique = [cell for cell in cells if labels.count(cell[0]) <= 4]
+        unique = cells(passage.text)
         for label, header, value in choose.sample(unique, min(per_table, len(unique))):
-            question = choose.choice(_CELL_QUESTIONS).format(
+            question = choose.choice(CELL_QUESTIONS).format(
                 row=label.lower() if choose.random() < 0.6 else label, column=header
             )
             evidence = evidence_text(passage, question)

@@ -53,7 +53,7 @@ def answer_rows(folder: Path, domain: str, split: str) -> Iterator[Row]:
 
 def _medical(folder: Path, split: str) -> Iterator[Row]:
     for row in read_jsonl(folder / f"medical/medquad_qa.{split}.jsonl"):
-        yield from_lead(row["question"], Passage(row["id"], _chunks(row["answer"])[0]))
+        yield from_lead(row["question"], Passage(row["id"], chunks(row["answer"])[0]))
 
 
 def _finance(folder: Path, split: str) -> Iterator[Row]:
@@ -122,7 +122,7 @@ def turned(row: Row) -> Row:
     return {**row, "question": row["question"][:start] + denied + row["question"][end:], "answer": answer}
 
 
-def _chunks(text: str, limit: int = 600) -> list[str]:
+def chunks(text: str, limit: int = 600) -> list[str]:
     """A text in pieces of whole sentences, at most ``limit`` characters each (a longer sentence is one by itself)."""
     pieces: list[str] = []
     begin = end = 0
@@ -210,8 +210,8 @@ def _medquad(folder: Path, split: str) -> tuple[list[dict[str, Any]], list[Passa
     questions: list[dict[str, Any]] = []
     passages: list[Passage] = []
     for row in read_jsonl(folder / f"medical/medquad_qa.{split}.jsonl"):
-        chunks = _chunks(row["answer"])
-        parts = [Passage(f"{row['id']}#{n}", text, row["focus"]) for n, text in enumerate(chunks)]
+        texts = enumerate(chunks(row["answer"]))
+        parts = [Passage(f"{row['id']}#{n}", text, row["focus"]) for n, text in texts]
         questions.append({"question": row["question"], "gold": [part.id for part in parts]})
         passages += parts
     return questions, passages

@@ -80,3 +80,41 @@ def test_who_owes_whom_is_not_turned() -> None:
     source = "The landlord must return the deposit to the tenant within 30 days."
     assert check("The landlord must return the deposit to the tenant.", source, "q").supported
     assert check("The tenant must return the deposit to the landlord.", source, "q").reason == "turned"
+
+
+def test_a_dropped_negation_is_caught() -> None:
+    source = "The tablet is not crushed. Alcohol must not be taken with it."
+    assert check("The tablet is not crushed.", source, "q").supported
+    assert check("The tablet is crushed.", source, "q").reason == "negation"
+    assert check("Alcohol must be taken with it.", source, "q").reason == "negation"
+
+
+def test_what_is_in_brackets_may_be_left_out() -> None:
+    source = "The notice (see form B) must be sent within ten (10) days after the sale."
+    assert check("The notice must be sent within ten days after the sale.", source, "q").supported
+
+
+def test_a_word_in_the_place_of_another_is_caught() -> None:
+    source = "Aspirin thins the blood in most patients. Insulin lowers the sugar of adults with diabetes."
+    assert check("Aspirin thins the blood in most patients.", source, "q").supported
+    assert check("Aspirin thins the sugar in patients.", source, "q").reason == "moved"
+    assert check("Insulin lowers the sugar of aspirin patients.", source, "q").reason == "moved"
+
+
+ROWS = ["Rent: 2023 = 1,100; 2024 = 1,200", "Net rent: 2023 = 900; 2024 = 950"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "question", "reason"),
+    [
+        ("1,200 [1].", "What was the rent in 2024?", ""),
+        ("1,100 [1].", "What was the rent in 2024?", "cell"),
+        ("950 [1].", "What was the rent in 2024?", "cell"),
+        ("950 [1].", "What was the net rent in 2024?", ""),
+        ("1,200 [1].", "How did the rent change from 2023 to 2024?", ""),
+        ("The rent for 2024 was 1,200 [1].", "", ""),
+        ("The rent for 2024 was 1,100 [1].", "", "cell"),
+    ],
+)
+def test_a_figure_of_another_row_or_column_is_caught(answer: str, question: str, reason: str) -> None:
+    assert support.check(answer, ROWS, question).reason == reason

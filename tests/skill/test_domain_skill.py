@@ -7,6 +7,7 @@ import pytest
 from langchain_core.tools import tool
 
 from skills.grounding.select import select_spans
+from skills.grounding.support import Support
 from skills.llm.chat_model import CollegiumChatModel
 from skills.llm.scripted import ScriptedEngine
 from skills.pack import Guard, Pack, PackManifest, ToolPattern
@@ -148,6 +149,22 @@ def test_an_unsupported_sentence_never_gets_out(pack: Pack) -> None:
     events, _ = run(pack, "side effects of metformin?", [written])
     assert "95" not in final(events).text
     assert [event.supported for event in events if isinstance(event, Verified)] == [True, False]
+
+
+def test_what_the_check_refuses_never_gets_out_and_the_event_says_why(pack: Pack) -> None:
+    def refuse(sentence: str, parts: Sequence[str], question: str, *, context: str = "") -> Support:
+        assert context.startswith(METFORMIN.title)
+        assert " ".join(parts) == METFORMIN.text
+        return Support("diarrhoea" not in sentence, "entity_near", 0)
+
+    engine = ScriptedEngine([f"{COMMON} {LONG_TERM}"], adapters=["medical"])
+    skill = DomainSkill(
+        pack, model=CollegiumChatModel(engine=engine), store=Store([METFORMIN]), evidence=FixedJudge(0.9),
+        check=refuse,
+    )  # fmt: skip
+    events = list(skill.stream(SkillRequest("Is metformin long-term use common?")))
+    assert "diarrhoea" not in final(events).text
+    assert next(event.reason for event in events if isinstance(event, Verified)) == "entity_near"
 
 
 def test_writing_without_support_gives_way_to_quotes(pack: Pack) -> None:
