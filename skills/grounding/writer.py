@@ -16,7 +16,7 @@ import prompts
 from skills.grounding import tables
 from skills.grounding.citations import cite, mark_numbers
 from skills.grounding.evidence import unit_text
-from skills.grounding.select import Unit, prompt_text, sentence_scores, units
+from skills.grounding.select import Unit, prompt_text, units
 from skills.grounding.support import SHORTEST, Check, without_marks
 from skills.records import (
     Citation,
@@ -114,18 +114,14 @@ class Writer:
         )
 
     def _rank(self, question: str, evidence: Evidence) -> list[tuple[float, Unit]]:
-        """(score, unit) of the evidence's sentences and rows, best first: by the encoder, or by shared terms for
-        Chinese, which it does not read."""
+        """(score, unit) of the evidence's sentences and rows, best first."""
         passage = evidence.passage
         found = [
             unit
             for unit in units(passage.text)
             if any(start <= unit.start and unit.end <= end for start, end in evidence.spans)
         ]
-        if is_chinese(passage.text):
-            scores = sentence_scores([unit.text for unit in found], question)
-        else:
-            scores = self._reader(question, [unit_text(passage, unit) for unit in found])
+        scores = self._reader(question, [unit_text(passage, unit) for unit in found])
         return sorted(zip(scores, found, strict=True), key=lambda pair: (-pair[0], pair[1].start))
 
     def write_from_passages(
