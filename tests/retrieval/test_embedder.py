@@ -17,6 +17,7 @@ from skills.retrieval.embedder import (
     MULTILINGUAL,
     TUNED,
     Array,
+    EncoderEmbeddings,
     HashingEmbeddings,
     Kind,
     LocalEmbeddings,
@@ -80,7 +81,7 @@ def test_models_are_shared_and_unknown_names_are_refused() -> None:
 
 def test_absent_weights_name_the_command() -> None:
     with pytest.raises(ModelError, match=f"collegium models pull {ENGLISH}"):
-        load_embedder(ENGLISH).embed_query("text")
+        EncoderEmbeddings(ENGLISH).embed_query("text")
 
 
 @pytest.mark.parametrize(
