@@ -29,12 +29,9 @@ from skills.retrieval.store import PassageStore
 TOLERATED: Mapping[Risk, float] = {"cautious": 0.03, "balanced": 0.08, "bold": 0.15}
 """Share of the unanswerable questions that may be answered all the same, by the user's choice of risk. They are hard
 ones: only what answers is taken out, all that resembles it stays."""
-FLOORS: Mapping[bool, Mapping[Risk, float]] = {
-    False: {"cautious": 0.7, "balanced": 0.5, "bold": 0.3},
-    True: {"cautious": 0.8, "balanced": 0.65, "bold": 0.5},
-}
-"""Thresholds are no lower, whatever the questions: no answer from what is more likely wrong than right. Chinese (True),
-which no encoder reads, has to be surer; chosen on development questions of an encyclopaedia."""
+CHINESE_FLOORS: Mapping[Risk, float] = {"cautious": 0.8, "balanced": 0.65, "bold": 0.5}
+"""Thresholds for Chinese are no lower, whatever the questions: no encoder reads it, so that vectors and words alone
+have to be surer. Chosen on development questions of an encyclopaedia."""
 FOLDS = 5
 _GENERIC_TITLE = 30
 """A title that more passages have ("Table") names no document."""
@@ -158,19 +155,18 @@ def _fit(samples: Sequence[Sample], start: Fitted) -> Fitted:
 
 
 def _thresholds(predictions: Sequence[Prediction], chinese: bool) -> dict[Risk, float]:
-    """For each risk the lowest probability, not below FLOORS, from which no more than TOLERATED of the unanswerable
-    are answered."""
+    """For each risk the lowest probability from which no more than TOLERATED of the unanswerable are answered."""
     absent = sorted(((p.probability, p.weight) for p in predictions if not p.answerable), reverse=True)
     total = sum(weight for _, weight in absent)
     found: dict[Risk, float] = {}
     for risk in RISKS:
-        passed, threshold = 0.0, 0.0
+        passed, threshold = 0.0, CHINESE_FLOORS[risk] if chinese else 0.01
         for probability, weight in absent:
             passed += weight
             if passed > TOLERATED[risk] * total:
-                threshold = probability + 1e-4
+                threshold = max(threshold, probability + 1e-4)
                 break
-        found[risk] = round(min(0.99, max(FLOORS[chinese][risk], threshold)), 4)
+        found[risk] = round(min(0.99, threshold), 4)
     return found
 
 
