@@ -206,12 +206,12 @@ class DomainSkill:
         name = "decline_no_evidence_zh" if is_chinese(question) else "decline_no_evidence"
         titles = list(dict.fromkeys(item.passage.title for item in judged if item.passage.title))[:2]
         nearest = prompts.load(f"{name}_nearest").render(titles="; ".join(titles)) if titles else ""
-        asked = " ".join(question.split())
+        asked, title = " ".join(question.split()), self.pack.manifest.title
         return (
             prompts.load(name)
             .render(
                 count=str(candidates[0].out_of if candidates else 0),
-                domain=self.pack.manifest.title.lower(),
+                domain=title if is_chinese(question) else title.lower(),
                 question=asked if len(asked) <= ECHOED else f"{asked[:ECHOED].rstrip()}…",
                 nearest=nearest,
             )

@@ -61,7 +61,7 @@ class Signs:
     missing_names: float
     """Share of the question's names and numbers that neither title nor text has, 0..1."""
     size: float
-    """log10 of the number of passages it was chosen from: among many, one is similar by chance."""
+    """log10 of how many times SMALLEST passages it was chosen from: among many, one is similar by chance."""
     chinese: bool
 
     def features(self) -> tuple[float, ...]:
@@ -175,7 +175,7 @@ class EvidenceModel:
                     similarity=float(similarities[index]),
                     margin=float(similarities[index] - others.mean()) if len(others) else 0.0,
                     missing_names=_missing_names(question, item.passage),
-                    size=math.log10(max(item.out_of, SMALLEST)),
+                    size=math.log10(max(item.out_of, SMALLEST) / SMALLEST),
                     chinese=item.passage.id not in logits,
                 )
             )
