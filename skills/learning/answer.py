@@ -18,7 +18,7 @@ import prompts
 from skills.errors import UserError
 from skills.files import read_jsonl, write_json
 from skills.learning.card import training_card
-from skills.learning.loop import LoopConfig, Progress, fit, make_batches, quiet
+from skills.learning.loop import LoopConfig, Progress, fit, make_batches, quiet, set_up
 from skills.learning.lora import attach_lora, save_lora
 from skills.learning.run import Run
 from skills.weights import base_hash, safetensors_folder
@@ -70,10 +70,7 @@ def train(config: AnswerConfig, progress: Progress = quiet) -> Mapping[str, Any]
 
     folder = safetensors_folder(config.base)
     run = Run(config, "answer")
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    torch.manual_seed(config.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = set_up(config)
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
     examples, too_long = _examples(config.train, tokenizer, config)

@@ -3,7 +3,7 @@
 A cross-encoder (Nogueira & Cho 2019, arXiv:1901.04085) from a bundled sentence encoder: LoRA on its linear
 layers and a linear head on [CLS] and mean state. Each question is seen with one passage that answers it and
 hard negatives; the loss is a softmax over them plus a binary cross-entropy a pair, so that scores rank and
-can be read alone. Thresholds are fitted elsewhere (skills.grounding.decide).
+can be read alone. Thresholds are fitted elsewhere (skills.learning.calibration).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from safetensors.numpy import save_file
 from skills.errors import UserError
 from skills.files import read_jsonl, sha256_file, write_json
 from skills.learning.card import training_card
-from skills.learning.loop import LoopConfig, Progress, fit, make_batches, quiet
-from skills.learning.lora import attach_lora, save_lora
+from skills.learning.loop import LoopConfig, Progress, fit, make_batches, padded, quiet, set_up
+from skills.learning.lora import lora_encoder, save_lora
 from skills.learning.run import Run
 from skills.retrieval.encoder_files import encoder_folder
 
@@ -66,31 +66,19 @@ def train(config: EvidenceConfig, progress: Progress = quiet) -> Mapping[str, An
     Raises UserError for malformed rows or a run folder that cannot be used, ModelError without the encoder.
     """
     import torch
-    from peft import LoraConfig
     from safetensors.torch import load_file
-    from transformers import AutoModel
 
     folder = encoder_folder(config.encoder)
     run = Run(config, "evidence")
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    torch.manual_seed(config.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = set_up(config)
 
     groups = _groups(config.train, folder, config)
     dev = sorted(_groups(config.dev, folder, config)[: config.dev_limit], key=lambda group: group.tokens)
     if not groups or not dev:
         raise UserError("no question with a positive and a negative is left; check --train and --dev")
 
-    encoder = AutoModel.from_pretrained(folder, dtype=torch.bfloat16, add_pooling_layer=False).to(device)
-    lora = LoraConfig(
-        r=config.rank,
-        lora_alpha=config.alpha,
-        lora_dropout=config.dropout,
-        target_modules=["query", "key", "value", "dense"],
-    )
+    encoder = lora_encoder(folder, config, config.start, device)
     head = torch.nn.Linear(2 * encoder.config.hidden_size, 1).to(device)
-    encoder = attach_lora(encoder, lora, config.start)
     if config.start is not None:
         if not (config.start / "head.safetensors").is_file():
             raise UserError(f"start {str(config.start)!r} is no evidence encoder: it has no head.safetensors")
@@ -104,13 +92,14 @@ def train(config: EvidenceConfig, progress: Progress = quiet) -> Mapping[str, An
     def scores_of(batch: Sequence[Group]) -> torch.Tensor:
         """Logits of a batch, (groups, passages); groups of fewer passages are filled with -inf."""
         pairs = [pair for group in batch for pair in group.pairs]
-        width = max(len(ids) for ids, _ in pairs)
-        ids, types, mask = (torch.zeros((len(pairs), width), dtype=torch.long) for _ in range(3))
-        for row, (tokens, kinds) in enumerate(pairs):
-            ids[row, : len(tokens)] = torch.tensor(tokens)
-            types[row, : len(kinds)] = torch.tensor(kinds)
-            mask[row, : len(tokens)] = 1
-        ids, types, mask = ids.to(device), types.to(device), mask.to(device)
+        ids, types, mask = (
+            padded(rows, device)
+            for rows in (
+                [tokens for tokens, _ in pairs],
+                [kinds for _, kinds in pairs],
+                [[1] * len(tokens) for tokens, _ in pairs],
+            )
+        )
         hidden = encoder(input_ids=ids, token_type_ids=types, attention_mask=mask).last_hidden_state.float()
         weight = mask.unsqueeze(-1).float()
         mean = (hidden * weight).sum(1) / weight.sum(1)  # (pairs, width of the encoder)
@@ -143,7 +132,7 @@ def train(config: EvidenceConfig, progress: Progress = quiet) -> Mapping[str, An
             "dev_loss": total / len(dev),
             "dev_first": first / len(dev),
             "dev_auc": (auc := _auc(positive, negative)),
-            # What counts is the order: how sure a score is, `train decision` fits afterwards.
+            # What counts is the order: how sure a score is, `collegium calibrate` fits afterwards.
             "dev_disorder": 1 - auc,
         }
 

@@ -48,6 +48,26 @@ class LoopConfig(TrainingConfig):
     """Evaluations without a better dev score before the run stops."""
 
 
+def set_up(config: TrainingConfig) -> torch.device:
+    """Threads and seed of a run, and the device it takes: a GPU where there is one."""
+    import torch
+
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    torch.manual_seed(config.seed)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def padded(rows: Sequence[Sequence[int]], device: torch.device) -> torch.Tensor:
+    """Rows of numbers as one tensor, (rows, longest), filled with 0."""
+    import torch
+
+    result = torch.zeros((len(rows), max(map(len, rows))), dtype=torch.long)
+    for number, row in enumerate(rows):
+        result[number, : len(row)] = torch.tensor(row)
+    return result.to(device)
+
+
 class Sized(Protocol):
     @property
     def tokens(self) -> int: ...

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from skills.errors import UserError
 from skills.files import write_json
+from skills.learning.loop import LoopConfig
+
+if TYPE_CHECKING:
+    import torch
 
 
 def attach_lora(model: Any, lora: Any, start: Path | None) -> Any:
@@ -28,6 +32,22 @@ def attach_lora(model: Any, lora: Any, start: Path | None) -> Any:
         return PeftModel.from_pretrained(model, start, is_trainable=True)
     except (RuntimeError, ValueError) as error:
         raise UserError(f"start {str(start)!r} does not fit this model: {error}", subject=start) from error
+
+
+def lora_encoder(folder: Path, config: LoopConfig, start: Path | None, device: torch.device) -> Any:
+    """The BERT encoder of a folder in bf16 with a trainable LoRA on all its linear layers."""
+    import torch
+    from peft import LoraConfig
+    from transformers import AutoModel
+
+    encoder = AutoModel.from_pretrained(folder, dtype=torch.bfloat16, add_pooling_layer=False).to(device)
+    lora = LoraConfig(
+        r=config.rank,
+        lora_alpha=config.alpha,
+        lora_dropout=config.dropout,
+        target_modules=["query", "key", "value", "dense"],
+    )
+    return attach_lora(encoder, lora, start)
 
 
 def save_lora(model: Any, folder: Path, *, base: str) -> None:

@@ -19,8 +19,8 @@ from pydantic import Field
 from skills.errors import UserError
 from skills.files import read_jsonl, sha256_file, write_json
 from skills.learning.card import training_card
-from skills.learning.loop import LoopConfig, Progress, fit, make_batches, quiet
-from skills.learning.lora import attach_lora, save_lora
+from skills.learning.loop import LoopConfig, Progress, fit, make_batches, padded, quiet, set_up
+from skills.learning.lora import lora_encoder, save_lora
 from skills.learning.run import Run
 from skills.retrieval.embedder import PREFIXES
 from skills.retrieval.encoder_files import encoder_folder
@@ -66,39 +66,22 @@ def train(config: RetrieverConfig, progress: Progress = quiet) -> Mapping[str, A
     Raises UserError for malformed rows or a run folder that cannot be used, ModelError without the encoder.
     """
     import torch
-    from peft import LoraConfig
-    from transformers import AutoModel
 
     folder = encoder_folder(config.encoder)
     run = Run(config, "retriever")
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    torch.manual_seed(config.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = set_up(config)
 
     examples = _examples(config.train, folder, config, config.negatives)
     dev = _examples(config.dev, folder, config, 8)[: config.dev_limit]
     if not examples or not dev:
         raise UserError("no question with a positive is left; check --train and --dev")
 
-    encoder = AutoModel.from_pretrained(folder, dtype=torch.bfloat16, add_pooling_layer=False).to(device)
-    lora = LoraConfig(
-        r=config.rank,
-        lora_alpha=config.alpha,
-        lora_dropout=config.dropout,
-        target_modules=["query", "key", "value", "dense"],
-    )
-    encoder = attach_lora(encoder, lora, config.start)
+    encoder = lora_encoder(folder, config, config.start, device)
     trainable = {name: parameter for name, parameter in encoder.named_parameters() if parameter.requires_grad}
 
     def vectors(texts: Sequence[Tokens]) -> torch.Tensor:
         """(texts, dimension), of length 1: the mean state of each text."""
-        width = max(map(len, texts))
-        ids, mask = (torch.zeros((len(texts), width), dtype=torch.long) for _ in range(2))
-        for row, tokens in enumerate(texts):
-            ids[row, : len(tokens)] = torch.tensor(tokens)
-            mask[row, : len(tokens)] = 1
-        ids, mask = ids.to(device), mask.to(device)
+        ids, mask = padded(texts, device), padded([[1] * len(tokens) for tokens in texts], device)
         hidden = encoder(input_ids=ids, attention_mask=mask).last_hidden_state.float()
         sums = (hidden * mask.unsqueeze(-1)).sum(1)
         return torch.nn.functional.normalize(sums, dim=1)
