@@ -17,7 +17,10 @@ from skills.errors import DataError
 from skills.files import read_json
 
 Risk = Literal["cautious", "balanced", "bold"]
+Kind = Literal["english", "chinese", "given"]
+"""What is judged: English passages, Chinese ones, English ones without a title that came with the question."""
 RISKS: tuple[Risk, ...] = get_args(Risk)
+KINDS: tuple[Kind, ...] = get_args(Kind)
 FEATURES = ("bias", "logit", "lead", "coverage", "similarity", "margin", "missing_names", "size")
 """The signs, see skills.grounding.evidence.Signs; the bias is 1."""
 
@@ -43,14 +46,16 @@ class Fitted(BaseModel):
 
 
 class Decision(BaseModel):
-    """``decision.json``: one model for passages that the encoder reads, one for Chinese, which it does not."""
+    """``decision.json``: a model for each kind. The encoder does not read Chinese; given passages are few, picked by
+    somebody, and without a title they cannot have the name of the document that a question asks about."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     english: Fitted
     chinese: Fitted
+    given: Fitted
 
-    def fitted(self, chinese: bool) -> Fitted:
-        return self.chinese if chinese else self.english
+    def fitted(self, kind: Kind) -> Fitted:
+        return {"english": self.english, "chinese": self.chinese, "given": self.given}[kind]
 
 
 _HALF: dict[Risk, float] = {"cautious": 0.7, "balanced": 0.5, "bold": 0.3}
@@ -61,6 +66,7 @@ UNFITTED = Decision(
         weights=_NONE | {"bias": -12.0, "coverage": 6.0, "similarity": 12.0, "missing_names": -2.0},
         thresholds=_HALF,
     ),
+    given=Fitted(weights=_NONE | {"logit": 1.0}, thresholds=_HALF),
 )
 """What holds until `collegium calibrate` has run: the encoder's own sigmoid; for Chinese, words and vectors."""
 

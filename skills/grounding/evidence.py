@@ -19,7 +19,7 @@ from safetensors.numpy import load_file
 
 from skills.errors import ModelError
 from skills.files import read_json, sha256_file
-from skills.grounding.decision import UNFITTED, Decision, Risk, read_decision
+from skills.grounding.decision import UNFITTED, Decision, Kind, Risk, read_decision
 from skills.grounding.places import elsewhere
 from skills.grounding.select import Unit, prompt_text, select_spans
 from skills.records import Evidence, Passage, ScoredPassage
@@ -62,7 +62,7 @@ class Signs:
     """Share of the question's names and numbers that neither title nor text has, 0..1."""
     size: float
     """log10 of how many times SMALLEST passages it was chosen from: among many, one is similar by chance."""
-    chinese: bool
+    kind: Kind
 
     def features(self) -> tuple[float, ...]:
         """In the order of FEATURES."""
@@ -166,17 +166,17 @@ class EvidenceModel:
                 for other, name in zip(judged, documents, strict=False)
                 if name != documents[index] and other.passage.id in logits
             ]
-            logit = logits.get(item.passage.id, 0.0)
+            logit, unread = logits.get(item.passage.id, 0.0), item.passage.id not in logits
             result.append(
                 Signs(
                     logit=logit,
-                    lead=logit - max(rivals, default=NO_RIVAL) if item.passage.id in logits else 0.0,
+                    lead=0.0 if unread else logit - max(rivals, default=NO_RIVAL),
                     coverage=sum(weight[term] for term in sorted(wanted & found[index])) / total,
                     similarity=float(similarities[index]),
                     margin=float(similarities[index] - others.mean()) if len(others) else 0.0,
                     missing_names=_missing_names(question, item.passage),
                     size=math.log10(max(item.out_of, SMALLEST) / SMALLEST),
-                    chinese=item.passage.id not in logits,
+                    kind="chinese" if unread else _english_kind(item),
                 )
             )
         return result
@@ -187,7 +187,7 @@ class EvidenceModel:
 
     def probability(self, signs: Signs) -> float:
         """Probability that the passage answers the question."""
-        return self.decision.fitted(signs.chinese).probability(signs.features())
+        return self.decision.fitted(signs.kind).probability(signs.features())
 
     def select(self, question: str, candidates: Sequence[ScoredPassage]) -> list[Evidence]:
         """The first CANDIDATES candidates with their spans, probability and whether that is enough, most probable
@@ -199,7 +199,7 @@ class EvidenceModel:
         found: list[Evidence] = []
         for signs, item in zip(self.signs(question, readable), readable, strict=False):
             score = 0.0 if elsewhere(question, item.passage) else self.probability(signs)
-            enough = score >= self.decision.fitted(signs.chinese).thresholds[self._risk]
+            enough = score >= self.decision.fitted(signs.kind).thresholds[self._risk]
             found.append(Evidence(item.passage, select_spans(item.passage.text, question), score, enough))
         return sorted(found, key=lambda item: -item.score)
 
@@ -225,6 +225,11 @@ def _similarities(question: str, candidates: Sequence[ScoredPassage]) -> list[fl
 def unit_text(passage: Passage, unit: Unit) -> str:
     """What the encoder reads of a single sentence or row: the passage's title, then the unit."""
     return f"{passage.title}\n{unit.text}" if passage.title else unit.text
+
+
+def _english_kind(item: ScoredPassage) -> Kind:
+    """A store computes the similarity of what it finds; what comes with the question has none."""
+    return "given" if item.similarity is None and not item.passage.title.strip() else "english"
 
 
 def document_of(passage_id: str) -> str:

@@ -4,7 +4,8 @@ Each question is judged against its store as it is, and against the store withou
 a user's documents do not cover a question. Questions may be marked unanswerable themselves. The logistic model of
 skills.grounding.decision (Platt 1999: a sigmoid over scores) is fitted on the best candidate of each; a file of
 questions counts by its weight, whatever the number of its questions. Thresholds and all figures come from predictions
-for questions that the model was not fitted on.
+for questions that the model was not fitted on. The same questions, each with three passages instead of a store, fit
+what holds for passages that come with a question.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,12 @@ from numpy.typing import NDArray
 
 from skills.errors import UserError
 from skills.files import read_jsonl
-from skills.grounding.decision import FEATURES, RISKS, Decision, Fitted, Risk
+from skills.grounding.decision import FEATURES, KINDS, RISKS, Decision, Fitted, Kind, Risk
 from skills.grounding.evidence import CANDIDATES, EvidenceModel, Signs, document_of
 from skills.learning.loop import quiet
+from skills.records import Passage, ScoredPassage
 from skills.retrieval.store import PassageStore
+from skills.retrieval.text import is_chinese
 
 TOLERATED: Mapping[Risk, float] = {"cautious": 0.03, "balanced": 0.08, "bold": 0.15}
 """Share of the unanswerable questions that may be answered all the same, by the user's choice of risk. They are hard
@@ -32,6 +35,10 @@ ones: only what answers is taken out, all that resembles it stays."""
 CHINESE_FLOORS: Mapping[Risk, float] = {"cautious": 0.8, "balanced": 0.65, "bold": 0.5}
 """Thresholds for Chinese are no lower, whatever the questions: no encoder reads it, so that vectors and words alone
 have to be surer. Chosen on development questions of an encyclopaedia."""
+GIVEN_COVERAGE: Mapping[Risk, float] = {"cautious": 0.8, "balanced": 0.9, "bold": 0.97}
+"""Share of the answerable questions that are answered from given passages: who hands them over wants that first."""
+GIVEN = 3
+"""Passages given with a question, where that is what is fitted."""
 FOLDS = 5
 _GENERIC_TITLE = 30
 """A title that more passages have ("Table") names no document."""
@@ -60,8 +67,9 @@ class Sample:
         return any(self.right)
 
     @property
-    def chinese(self) -> bool:
-        return any(signs.chinese for signs in self.signs)
+    def kind(self) -> Kind:
+        """Of its best candidate in the order of the search; without one there is nothing to judge."""
+        return self.signs[0].kind if self.signs else "english"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +82,7 @@ class Prediction:
     answerable: bool
     right: bool
     """Whether the best candidate is the one that answers."""
-    chinese: bool
+    kind: Kind
     weight: float
 
 
@@ -83,7 +91,7 @@ def calibrate(
 ) -> tuple[Decision, list[Prediction]]:
     """Fit on (questions, store, weight). Questions: {question, gold: [passage id], answerable?}.
 
-    A language without questions keeps the weights that ``model`` has. Raises UserError when nothing can be fitted.
+    A kind without questions keeps what ``model`` has for it. Raises UserError when nothing can be fitted.
     """
     samples: list[Sample] = []
     for path, folder, weight in files:
@@ -92,18 +100,19 @@ def calibrate(
         raise UserError(
             "no question finds a passage named in its 'gold'; check that questions and stores belong together"
         )
-    fitted: dict[bool, Fitted] = {}
+    fitted: dict[Kind, Fitted] = {}
     predictions: list[Prediction] = []
-    for chinese in (False, True):
-        own = [sample for sample in samples if sample.chinese == chinese]
-        start = model.decision.fitted(chinese)
+    for kind in KINDS:
+        own = [sample for sample in samples if sample.kind == kind]
+        start = model.decision.fitted(kind)
         if len({sample.answerable for sample in own}) < 2:
-            fitted[chinese] = start
+            fitted[kind] = start
             continue
         held_out = _held_out(own, start)
         predictions += held_out
-        fitted[chinese] = _fit(own, start).model_copy(update={"thresholds": _thresholds(held_out, chinese)})
-    return Decision(english=fitted[False], chinese=fitted[True]), predictions
+        thresholds = _covering(held_out) if kind == "given" else _tolerating(held_out, kind)
+        fitted[kind] = _fit(own, start).model_copy(update={"thresholds": thresholds})
+    return Decision(**fitted), predictions
 
 
 def _held_out(samples: Sequence[Sample], start: Fitted) -> list[Prediction]:
@@ -124,7 +133,7 @@ def _held_out(samples: Sequence[Sample], start: Fitted) -> list[Prediction]:
                         scores[best] if scores else 0.0,
                         sample.answerable,
                         bool(scores) and sample.right[best],
-                        sample.chinese,
+                        sample.kind,
                         sample.weight,
                     )
                 )
@@ -154,13 +163,13 @@ def _fit(samples: Sequence[Sample], start: Fitted) -> Fitted:
     return fitted
 
 
-def _thresholds(predictions: Sequence[Prediction], chinese: bool) -> dict[Risk, float]:
+def _tolerating(predictions: Sequence[Prediction], kind: Kind) -> dict[Risk, float]:
     """For each risk the lowest probability from which no more than TOLERATED of the unanswerable are answered."""
     absent = sorted(((p.probability, p.weight) for p in predictions if not p.answerable), reverse=True)
     total = sum(weight for _, weight in absent)
     found: dict[Risk, float] = {}
     for risk in RISKS:
-        passed, threshold = 0.0, CHINESE_FLOORS[risk] if chinese else 0.01
+        passed, threshold = 0.0, CHINESE_FLOORS[risk] if kind == "chinese" else 0.01
         for probability, weight in absent:
             passed += weight
             if passed > TOLERATED[risk] * total:
@@ -170,13 +179,19 @@ def _thresholds(predictions: Sequence[Prediction], chinese: bool) -> dict[Risk, 
     return found
 
 
+def _covering(predictions: Sequence[Prediction]) -> dict[Risk, float]:
+    """For each risk the highest probability from which GIVEN_COVERAGE of the answerable are answered."""
+    there = sorted((p.probability for p in predictions if p.answerable), reverse=True)
+    return {risk: round(there[int(GIVEN_COVERAGE[risk] * (len(there) - 1))], 4) for risk in RISKS}
+
+
 def figures(predictions: Sequence[Prediction], decision: Decision, risk: Risk) -> dict[str, dict[str, float]]:
     """By file: coverage (answerable questions that find evidence), right (share of those whose best passage is one that
     answers), unsupported (unanswerable questions that find evidence all the same), questions of either kind."""
     result: dict[str, dict[str, float]] = {}
     for source in dict.fromkeys(p.source for p in predictions):
         own = [p for p in predictions if p.source == source]
-        taken = {id(p): p.probability >= decision.fitted(p.chinese).thresholds[risk] for p in own}
+        taken = {id(p): p.probability >= decision.fitted(p.kind).thresholds[risk] for p in own}
         there, absent = [p for p in own if p.answerable], [p for p in own if not p.answerable]
         found = [p.right for p in there if taken[id(p)]]
         result[source] = {
@@ -216,7 +231,32 @@ def _samples(
             right = tuple(_fold(item.passage.text) in texts for item in items[:CANDIDATES])
             signs = tuple(model.signs(question, items, logits))
             yield Sample(path.stem, question, signs, right, weight / len(rows))
+        if gold and not is_chinese(question):
+            wrong = [item.passage for item in found if _fold(item.passage.text) not in texts]
+            yield from _given(path.stem, question, gold[0], wrong[:GIVEN], weight / len(rows), model)
         told(number, len(rows), path.name)
+
+
+def _given(
+    source: str,
+    question: str,
+    gold: Passage,
+    wrong: Sequence[Passage],
+    weight: float,
+    model: EvidenceModel,
+) -> Iterator[Sample]:
+    """The question with GIVEN passages and no titles: the right one among others (of its document too), and without."""
+    if len(wrong) < GIVEN:
+        return
+    bare = [
+        ScoredPassage(replace(passage, title=""), 0.0, out_of=GIVEN)
+        for passage in [gold, *wrong]
+        if not is_chinese(passage.text)
+    ]
+    logits = model.read(question, bare)
+    for items in (bare[:GIVEN], bare[1:]):
+        right = tuple(item.passage.id == gold.id for item in items)
+        yield Sample(f"{source}, given", question, tuple(model.signs(question, items, logits)), right, weight)
 
 
 def _fold(text: str) -> str:

@@ -60,8 +60,12 @@ def report(name: str, decision: Decision, predictions: Sequence[Prediction]) -> 
         "|---|---|---|",
     ]
     lines += [f"| {mean:.2f} | {right:.2f} | {count} |" for mean, right, count in reliability(predictions)]
-    lines += ["", "## Weights", "", "| language | feature | weight |", "|---|---|---|"]
-    for language, fitted in (("English", decision.english), ("Chinese", decision.chinese)):
+    lines += ["", "## Weights", "", "| kind | feature | weight |", "|---|---|---|"]
+    for language, fitted in (
+        ("English", decision.english),
+        ("Chinese", decision.chinese),
+        ("given", decision.given),
+    ):
         lines += [f"| {language} | {key} | {value:.3f} |" for key, value in fitted.weights.items()]
     return "\n".join(lines) + "\n"
 

@@ -16,7 +16,7 @@ from skills.learning.calibration import Prediction, calibrate, figures
 from skills.learning.calibration_report import calibration_error, diagram, reliability, report
 from skills.learning.evidence import EvidenceConfig
 from skills.learning.evidence import train as train_evidence
-from skills.records import Passage
+from skills.records import Passage, ScoredPassage
 from skills.retrieval.embedder import HashingEmbeddings
 from skills.retrieval.store import PassageStore
 
@@ -57,7 +57,8 @@ def parts(tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch) -
     passages = [Passage(f"{drug}#1", f"side effect of {drug} : nausea .", drug) for drug in DRUGS]
     embedder = HashingEmbeddings()
     PassageStore.build(passages, tmp_path / "store", embedder)
-    monkeypatch.setattr("skills.retrieval.store.load_embedder", lambda name: embedder)
+    for module in ("skills.retrieval.store", "skills.grounding.evidence"):
+        monkeypatch.setattr(f"{module}.load_embedder", lambda name: embedder)
     write_jsonl(
         tmp_path / "questions.jsonl",
         [{"question": f"what is the side effect of {d} ?", "gold": [f"{d}#1"]} for d in DRUGS],
@@ -70,12 +71,44 @@ def test_it_tells_present_from_absent(parts: dict[str, Path]) -> None:
     decision, predictions = calibrate([(parts["questions.jsonl"], parts["store"], 1.0)], model)
     assert set(decision.english.weights) == set(FEATURES)
     assert decision.chinese == model.decision.chinese  # no question of that language: as it was
+    assert decision.given == model.decision.given  # three drugs leave no three others to give
     assert len(predictions) == 2 * len(DRUGS)
     by_risk = {risk: figures(predictions, decision, risk)["questions"] for risk in RISKS}
     assert by_risk["balanced"]["coverage"] == 1.0
     assert by_risk["balanced"]["unsupported"] == 0.0
     thresholds = decision.english.thresholds
     assert thresholds["cautious"] >= thresholds["balanced"] >= thresholds["bold"]
+
+
+def test_what_is_given_without_a_title_is_decided_by_itself(parts: dict[str, Path]) -> None:
+    model = load_evidence(parts["evidence"] / "best", threads=1)
+    text, question = "side effect of beta : nausea .", "what is the side effect of beta ?"
+    items = [
+        ScoredPassage(Passage("found", text), 1.0, similarity=0.5, out_of=5),
+        ScoredPassage(Passage("given", text), 1.0, out_of=2),
+        ScoredPassage(Passage("titled", text, "beta"), 1.0, out_of=2),
+        ScoredPassage(Passage("chinese", "高血压患者应当少吃盐。"), 1.0, out_of=2),
+    ]
+    assert [signs.kind for signs in model.signs(question, items)] == [
+        "english",
+        "given",
+        "english",
+        "chinese",
+    ]
+
+
+def test_given_passages_are_fitted_where_there_are_enough_others(
+    parts: dict[str, Path], tmp_path: Path
+) -> None:
+    passages = [Passage(f"{drug}#1", f"side effect of {drug} : nausea .", drug) for drug in DRUGS]
+    passages += [Passage(f"city-{colour}", f"the capital of {colour} city .") for colour in ("red", "blue")]
+    PassageStore.build(passages, tmp_path / "larger", HashingEmbeddings())
+    model = load_evidence(parts["evidence"] / "best", threads=1)
+    decision, predictions = calibrate([(parts["questions.jsonl"], tmp_path / "larger", 1.0)], model)
+    bold = figures(predictions, decision, "bold")["questions, given"]
+    assert (bold["answerable"], bold["unanswerable"]) == (len(DRUGS), len(DRUGS))
+    assert bold["coverage"] >= 0.66  # of three, what GIVEN_COVERAGE leaves
+    assert decision.given.thresholds["cautious"] >= decision.given.thresholds["bold"]
 
 
 def test_questions_of_another_store_are_refused(parts: dict[str, Path], tmp_path: Path) -> None:
@@ -87,8 +120,8 @@ def test_questions_of_another_store_are_refused(parts: dict[str, Path], tmp_path
         )
 
 
-def made(pairs: list[tuple[float, bool]], chinese: bool = False) -> list[Prediction]:
-    return [Prediction("q", probability, right, right, chinese, 1.0) for probability, right in pairs]
+def made(pairs: list[tuple[float, bool]]) -> list[Prediction]:
+    return [Prediction("q", probability, right, right, "english", 1.0) for probability, right in pairs]
 
 
 def test_reliability_of_exact_probabilities_is_on_the_line() -> None:
