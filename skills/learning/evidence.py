@@ -8,6 +8,7 @@ can be read alone. Thresholds are fitted elsewhere (skills.learning.calibration)
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -72,8 +73,10 @@ def train(config: EvidenceConfig, progress: Progress = quiet) -> Mapping[str, An
     run = Run(config, "evidence")
     device = set_up(config)
 
-    groups = _groups(config.train, folder, config)
-    dev = sorted(_groups(config.dev, folder, config)[: config.dev_limit], key=lambda group: group.tokens)
+    # Each epoch sees a question with other negatives, and the right one among its positives drawn anew.
+    draws = max(1, math.ceil(config.epochs))
+    groups = _groups(config.train, folder, config, draws)
+    dev = sorted(_groups(config.dev, folder, config, 1)[: config.dev_limit], key=lambda group: group.tokens)
     if not groups or not dev:
         raise UserError("no question with a positive and a negative is left; check --train and --dev")
 
@@ -151,7 +154,7 @@ def train(config: EvidenceConfig, progress: Progress = quiet) -> Mapping[str, An
     scores = fit(
         run,
         config,
-        make_batches(groups, config),
+        make_batches(groups, config.model_copy(update={"epochs": config.epochs / draws})),
         trainable,
         loss_of=loss_of,
         evaluate=evaluate,
@@ -159,7 +162,7 @@ def train(config: EvidenceConfig, progress: Progress = quiet) -> Mapping[str, An
         save=save,
         progress=progress,
     )
-    metrics = {"questions": len(groups), "dev_questions": len(dev), **scores}
+    metrics = {"questions": len(groups) // draws, "dev_questions": len(dev), **scores}
     run.finish(
         metrics, training_card("Evidence encoder", run.described, metrics, run.folder / "curves.jsonl")
     )
@@ -191,7 +194,7 @@ def _auc(positive: Sequence[float], negative: Sequence[float]) -> float:
     return float((ranks[:count].sum() - count * (count + 1) / 2) / (count * len(negative)))
 
 
-def _groups(paths: Sequence[Path], folder: Path, config: EvidenceConfig) -> list[Group]:
+def _groups(paths: Sequence[Path], folder: Path, config: EvidenceConfig, draws: int) -> list[Group]:
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -203,8 +206,9 @@ def _groups(paths: Sequence[Path], folder: Path, config: EvidenceConfig) -> list
         for row in read_jsonl(path, required=("question", "positives", "negatives")):
             if not row["positives"] or not row["negatives"]:
                 continue
-            wrong = choose.sample(row["negatives"], min(config.negatives, len(row["negatives"])))
-            texts = [choose.choice(row["positives"]), *wrong]
-            encoded = tokenizer.encode_batch([(row["question"], text) for text in texts])
-            found.append(Group(tuple((tuple(item.ids), tuple(item.type_ids)) for item in encoded)))
+            for _ in range(draws):
+                wrong = choose.sample(row["negatives"], min(config.negatives, len(row["negatives"])))
+                texts = [choose.choice(row["positives"]), *wrong]
+                encoded = tokenizer.encode_batch([(row["question"], text) for text in texts])
+                found.append(Group(tuple((tuple(item.ids), tuple(item.type_ids)) for item in encoded)))
     return found

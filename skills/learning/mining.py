@@ -1,8 +1,9 @@
 """Hard negatives: passages that a retriever finds for a question and that are not its answer.
 
 Rows {question, gold, answer?} and a store become rows {question, positives, negatives} for `train evidence`. Whole
-passages are cut as they are at run time. Where the answer says which sentence or table row it stands in, a second
-row sets that one against its neighbours: the encoder reads both.
+passages are cut as they are at run time. Where the question names the passage's subject or a year, another row sets the
+passage against itself under other names. Where the answer says which sentence or table row it stands in, another sets
+that one against its neighbours: the encoder reads both.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from skills.grounding.evidence import pair_text, unit_text
 from skills.grounding.select import Unit, sentence_scores, units
 from skills.grounding.support import without_marks
+from skills.learning.renaming import name_of, of_another_year, renamed
 from skills.records import Passage
 from skills.retrieval.store import PassageStore
 from skills.retrieval.text import is_chinese, terms
@@ -21,6 +23,10 @@ POSITIVES = 4
 """Right passages kept of a question."""
 STATED = 0.5
 """Share of a written answer's terms that a sentence must have to be the one that states it."""
+RENAMED = 3
+"""Other names that a right passage is set against itself under."""
+_SPARE = 12
+"""Passages searched beyond those needed: for other names, and since some are right."""
 STRANGERS = 2
 """Sentences of other passages that a right one is set against, beside its neighbours."""
 
@@ -28,7 +34,7 @@ STRANGERS = 2
 def mine(
     rows: Iterable[Mapping[str, Any]], store: PassageStore, *, negatives: int = 8
 ) -> Iterator[dict[str, Any]]:
-    """One or two rows per question whose gold passages are in the store; others are passed over.
+    """One to three rows per question whose gold passages are in the store; others are passed over.
 
     A passage whose text equals a gold one is no negative. Chinese questions are passed over: the encoder reads
     English.
@@ -39,13 +45,21 @@ def mine(
         if not gold or is_chinese(question):
             continue
         right = {_fold(passage.text) for passage in gold} | {passage.id for passage in gold}
-        found = [item.passage for item in store.search(question, negatives + len(gold) + 4)]
-        wrong = [p for p in found if p.id not in right and _fold(p.text) not in right][:negatives]
+        found = [item.passage for item in store.search(question, negatives + len(gold) + _SPARE)]
+        wrong = [p for p in found if p.id not in right and _fold(p.text) not in right]
+        titles = [p.title for p in wrong if name_of(p.title) != name_of(gold[0].title)]
+        wrong = wrong[:negatives]
         yield {
             "question": question,
             "positives": [pair_text(passage, question) for passage in gold[:POSITIVES]],
             "negatives": [pair_text(passage, question) for passage in wrong],
         }
+        if altered := [*of_another_year(question, gold[0]), *renamed(question, gold[0], titles)][:RENAMED]:
+            yield {
+                "question": question,
+                "positives": [pair_text(gold[0], question)],
+                "negatives": [pair_text(passage, question) for passage in [*altered, *wrong[:1]]],
+            }
         if made := _unit_row(question, str(row.get("answer") or ""), gold, wrong, negatives):
             yield made
 

@@ -29,10 +29,21 @@ def store(tmp_path: Path) -> PassageStore:
 
 
 def test_a_passage_of_equal_text_is_no_negative(store: PassageStore) -> None:
-    (row,) = mine([{"question": "side effects of metformin", "gold": ["metformin#1"]}], store)
+    row, _ = mine([{"question": "side effects of metformin", "gold": ["metformin#1"]}], store)
     assert row["positives"] == [f"Metformin\n{PROSE.text}"]
     assert f"Aspirin\n{OTHER.text}" in row["negatives"]
     assert not any(PROSE.text in text for text in row["negatives"])
+
+
+def test_a_passage_is_set_against_itself_under_another_name(store: PassageStore) -> None:
+    _, row = mine([{"question": "side effects of metformin", "gold": ["metformin#1"]}], store)
+    assert row["positives"] == [f"Metformin\n{PROSE.text}"]
+    assert "Aspirin\n" + PROSE.text.replace("Metformin", "Aspirin") in row["negatives"]
+
+
+def test_a_table_is_set_against_itself_of_another_year(store: PassageStore) -> None:
+    _, row = mine([{"question": "What was net revenue in 2019?", "gold": ["report#1"]}], store)
+    assert any("2016 = 4,013; 2018 = 3,249" in text for text in row["negatives"])
 
 
 def test_the_sentence_that_states_the_answer_is_set_against_its_neighbours(store: PassageStore) -> None:
@@ -41,7 +52,7 @@ def test_the_sentence_that_states_the_answer_is_set_against_its_neighbours(store
         "gold": ["metformin#1"],
         "answer": "Nausea and diarrhoea are the common side effects [1].",
     }
-    _, row = mine([question], store)
+    *_, row = mine([question], store)
     assert row["positives"] == ["Metformin\nIts common side effects are nausea and diarrhoea."]
     assert "Metformin\nMetformin lowers blood sugar." in row["negatives"]
     assert f"Aspirin\n{OTHER.text}" in row["negatives"]
@@ -49,7 +60,7 @@ def test_the_sentence_that_states_the_answer_is_set_against_its_neighbours(store
 
 def test_of_equal_figures_the_row_that_is_asked_for_counts(store: PassageStore) -> None:
     question = {"question": "What was net revenue in 2019?", "gold": ["report#1"], "answer": "4,013"}
-    _, row = mine([question], store)
+    *_, row = mine([question], store)
     assert row["positives"] == ["Report\nNet revenue: 2019 = 4,013; 2018 = 3,249"]
     assert row["negatives"][0] == "Report\nOperating costs: 2019 = 822; 2018 = 4,013"
 
@@ -59,7 +70,8 @@ def test_an_answer_that_no_sentence_states_makes_no_row_of_sentences(
     store: PassageStore, answer: str
 ) -> None:
     rows = list(mine([{"question": "metformin?", "gold": ["metformin#1"], "answer": answer}], store))
-    assert len(rows) == 1
+    assert len(rows) == 2
+    assert all("\n".join(row["positives"]) == f"Metformin\n{PROSE.text}" for row in rows)
 
 
 def test_unknown_passages_and_chinese_questions_are_passed_over(store: PassageStore) -> None:
