@@ -13,10 +13,12 @@ from langchain_core.language_models import BaseChatModel
 
 import prompts
 from skills.errors import ToolInputError
+from skills.grounding.citations import cite
 from skills.grounding.guards import raised
 from skills.grounding.select import sentence_scores
 from skills.grounding.support import Check
 from skills.grounding.support import check as check_by_rules
+from skills.grounding.table_questions import answer_from_table
 from skills.grounding.writer import Writer
 from skills.pack import Pack
 from skills.records import (
@@ -29,6 +31,7 @@ from skills.records import (
     SkillRequest,
     Status,
     Token,
+    ToolCall,
     ToolCalled,
 )
 from skills.retrieval.text import is_chinese
@@ -156,6 +159,8 @@ class DomainSkill:
             yield from self._writer.write_from_passages(
                 self.name, question, passages, evidence[0].score, timings
             )
+        elif read := list(self._read_table(question, evidence, timings)):
+            yield from read
         else:
             use_adapter = request.configuration == "lora+rag"
             yield from self._writer.write(
@@ -192,6 +197,39 @@ class DomainSkill:
             confidence=1.0,
             timings={"tools": _milliseconds(started)},
         )
+
+    def _read_table(
+        self, question: str, evidence: Sequence[Evidence], timings: dict[str, float]
+    ) -> Iterator[SkillEvent]:
+        """The figure that the question asks for, where a table of the evidence has it or what it is worked out from."""
+        for item in evidence:
+            passage = item.passage
+            found = answer_from_table(question, passage.text)
+            if found is None:
+                continue
+            call = ToolCall(
+                "table",
+                {figure.header: figure.text for figure in found.figures}
+                if len(found.rows) == 1
+                else {figure.row.label: figure.text for figure in found.figures},
+                f"{' and '.join(row.label for row in found.rows)}: {found.formula} = {found.text}",
+                {"operation": found.operation, "value": found.value, "unit": found.unit},
+                passage.title,
+            )
+            if found.formula:
+                yield ToolCalled(call)
+            text = f"{found.text} [1]."
+            yield Token(text, self.name)
+            yield SkillAnswer(
+                self.name,
+                "answered",
+                text,
+                (cite(1, passage, [(row.start, row.end) for row in found.rows]),),
+                (call,) if found.formula else (),
+                round(item.score, 4),
+                timings=timings,
+            )
+            return
 
     def _candidates(self, question: str, request: SkillRequest) -> Sequence[ScoredPassage]:
         passages = request.passages

@@ -35,6 +35,9 @@ METFORMIN = Passage(
     "Metformin: Side effects",
     "FDA label",
 )
+REPORT = Passage(
+    "report#table", "(In millions) | 2019 | 2018\nNet sales | 1,200 | 1,000\nCosts | 5 | 4\n", "Report"
+)
 CHINESE = Passage("zh#1", "试用期最长不得超过六个月。同一用人单位只能约定一次试用期。", "劳动合同法")
 
 
@@ -125,7 +128,7 @@ def final(events: Sequence[SkillEvent]) -> SkillAnswer:
     assert sum(isinstance(event, SkillAnswer) for event in events) == 1
     assert "".join(event.text for event in events if isinstance(event, Token)) == answer.text
     for citation in answer.citations:
-        assert any(citation.quote in passage.text for passage in (METFORMIN, CHINESE))
+        assert any(citation.quote in passage.text for passage in (METFORMIN, REPORT, CHINESE))
     return answer
 
 
@@ -213,7 +216,7 @@ def test_a_value_of_a_table_cites_its_row(pack: Pack) -> None:
     table = Passage(
         "t#1", "(in thousands) | 2019 | 2018\nRevenue | 4,013 | 3,249\nCosts | 822 | 17", "Report"
     )
-    events, engine = run(pack, "What was revenue in 2019?", ["4,013 thousands [1]."], passages=[table])
+    events, engine = run(pack, "Tell me the revenue of 2019.", ["4,013 thousands [1]."], passages=[table])
     answer = events[-1]
     assert isinstance(answer, SkillAnswer)
     assert answer.text == "4,013 thousands [1]."
@@ -309,3 +312,29 @@ def test_a_filter_reaches_the_store(pack: Pack) -> None:
     answer = final(list(skill.stream(SkillRequest("side effects of metformin?", where=where))))
     assert (answer.status, answer.reason) == ("declined", "no_evidence")
     assert store.where == where
+
+
+def test_what_a_table_has_to_be_worked_out_for_is_calculated_without_the_model(pack: Pack) -> None:
+    events, _ = run(
+        pack, "What is the percentage change in net sales from 2018 to 2019?", passages=[METFORMIN, REPORT]
+    )
+    answer = final(events)
+    assert answer.text == "20 percent [1]."
+    (call,) = [event.call for event in events if isinstance(event, ToolCalled)]
+    assert call.text == "Net sales: (1,200 - 1,000) / 1,000 = 20 percent"
+    assert call.arguments == {"2018": "1,000", "2019": "1,200"}
+    assert answer.tools == (call,)
+    (citation,) = answer.citations
+    assert (citation.passage_id, citation.quote) == ("report#table", "Net sales | 1,200 | 1,000")
+    assert "".join(event.text for event in events if isinstance(event, Token)) == answer.text
+
+
+def test_a_figure_of_a_table_is_read_without_the_model(pack: Pack) -> None:
+    events, _ = run(pack, "What were net sales in 2018?", passages=[REPORT])
+    answer = final(events)
+    assert (answer.text, answer.tools) == ("1,000 million [1].", ())
+
+
+def test_a_table_that_is_no_evidence_is_not_read(pack: Pack) -> None:
+    events, _ = run(pack, "What were net sales in 2018?", passages=[REPORT], probability=0.1)
+    assert final(events).status == "declined"

@@ -1,0 +1,353 @@
+"""Questions that a table answers by one of its figures, or by working one out: changes, averages, shares, extremes.
+
+    1 operation   by the question's words: "percentage change", "average", "in which year ... higher"; else a lookup
+    2 columns     the periods that the question names, or all of them
+    3 rows        those whose names the question has; where two fit as well, nothing is answered
+    4 result      the cell as it stands, or the figures put together, with the formula
+
+Only where rows, columns and operation are clear: a figure of the wrong row is worse than the row itself, which is
+quoted otherwise. Only tables whose columns are years or dates. Knows texts only; reads English.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from skills.grounding import tables
+from skills.grounding.tables import TableRow
+from skills.retrieval.text import terms
+
+Operation = Literal[
+    "percentage change", "change", "average", "sum", "ratio", "percentage", "highest", "lowest", "lookup"
+]
+
+_PERCENT = r"(?:percent(?:age)?|per cent|%)"
+_MOVE = r"(?:change|increase|decrease|growth|decline|difference)"
+_OPERATIONS: tuple[tuple[Operation, re.Pattern[str]], ...] = (
+    ("percentage change", re.compile(rf"{_PERCENT} {_MOVE}|\bgrowth rate\b|\bpercentage point", re.I)),
+    ("average", re.compile(r"\b(?:average|mean)\b", re.I)),
+    (
+        "percentage",
+        re.compile(
+            rf"\b(?:as a|what) {_PERCENT}\b.*\bof\b|\b{_PERCENT} of\b.*\b(?:over|in|against|of|made up)\b",
+            re.I,
+        ),
+    ),
+    ("ratio", re.compile(r"\bratio of\b|\bproportion of\b", re.I)),
+    ("change", re.compile(rf"\b{_MOVE}\b", re.I)),
+    ("sum", re.compile(r"\bsum of\b|\bcombined\b|\baltogether\b", re.I)),
+)
+_SPLIT = re.compile(
+    r"\b(?:as a (?:percentage|percent|proportion|%) of|over|to(?: the)?|against|and(?: the)?|divided by)\b",
+    re.I,
+)
+_UNCLEAR = re.compile(
+    rf"\baverage\b.*\baverage\b|\b{_MOVE}\b.*\baverage\b|\baverage\b.*\b{_MOVE}\b|\brespectively\b|\bweighted\b",
+    re.I,
+)
+"""Several operations in one, or several results."""
+_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
+_RANGE = re.compile(
+    r"\b((?:19|20)\d\d)\s*(?:-|–|to|through|until)\s*(?:fiscal |year |FY)?((?:19|20)\d\d)\b", re.I
+)
+_FIGURE = re.compile(
+    r"^[^\d(−–-]*(?P<minus>[(−–-])?\s*[$€£¥]?\s*(?P<digits>\d[\d,]*(?:\.\d+)?)\s*(?P<rest>.*)$"
+)
+_NIL = re.compile(r"^[$€£¥\s]*[—–-]+\s*%?$")
+_SCALE = re.compile(r"\b(thousand|million|billion)s?\b|(?<!\w)(?:[$€£¥]|[A-Z]{3})?\s?[’'](000|m)\b", re.I)
+_SCALES = {"000": "thousand", "m": "million"}
+_UNSCALED = re.compile(
+    r"\bper\b|%|\bpercent|\brate\b|\bratio\b|\bmargin\b|\bnumber of\b|\bshares\b|\b(?:years|months|days)\b"
+    r"|\byield\b|\bvolatility\b|\bemployees\b|\bheadcount\b",
+    re.I,
+)
+_TALK = frozenset(
+    terms(
+        "what which how much many was were is are the a of in for from to between and percentage percent change"
+        " increase decrease growth decline difference average mean sum total ratio proportion respective year"
+        " years fiscal ended ending end as at compared december november october september august july june may"
+        " april march february january amount value figure annual rate over period company table altogether"
+        " combined respectively versus made up account accounted quarter month average respect"
+    )
+)
+_WEAK = frozenset(terms("total amount value rate average"))
+"""Words of questions that may be a row's too."""
+_SURE = 0.6
+"""Share of a row's name that a question must have."""
+_NAMED = 0.5
+"""Share of what the question has of the table's row names that must be in the row's own."""
+_DECIMALS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A cell of the table."""
+
+    row: TableRow
+    header: str
+    text: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class TableAnswer:
+    """A result with the figures it was made of."""
+
+    operation: Operation
+    figures: tuple[Figure, ...]
+    formula: str
+    """How the result came about; "" for a lookup."""
+    value: float
+    unit: str
+    """"percent", "million" ...; "": none."""
+
+    @property
+    def text(self) -> str:
+        """The result as it is shown: cells as they stand, years, or a number of at most two decimals; its unit behind
+        it."""
+        if self.operation == "lookup":
+            cells = "; ".join(figure.text.replace("$ ", "$") for figure in self.figures)
+            return f"{cells} {self.unit}".strip() if "%" not in cells else cells
+        if self.operation in ("highest", "lowest"):
+            return str(int(self.value))
+        rounded = round(self.value + math.copysign(1e-9, self.value), _DECIMALS)
+        shown = f"{rounded:.{_DECIMALS}f}".rstrip("0").rstrip(".")
+        return f"{'0' if shown in ('-0', '') else shown} {self.unit}".strip()
+
+    @property
+    def rows(self) -> tuple[TableRow, ...]:
+        return tuple(dict.fromkeys(figure.row for figure in self.figures))
+
+
+_ASKS_FIGURE = re.compile(r"^\W*(?:what|how (?:much|many))\b", re.I)
+_OTHER = re.compile(rf"\baverage\b|\b{_MOVE}\b|\bproportion\b|\bmore\b|\bless\b|\bcompared\b", re.I)
+_HIGHER = r"(?:higher|larger|greater|bigger|highest|largest|greatest|biggest|most|more)"
+_LOWER = r"(?:lower|smaller|less|fewer|lowest|smallest|least|fewest)"
+_WHICH_YEAR = re.compile(r"\bwhich\b[^,?]*\b(?:years?|period)\b", re.I)
+_BOUND = re.compile(r"\bthan\b|\bexceed", re.I)
+
+
+def operation_of(question: str) -> Operation | None:
+    """What a question asks to be done with figures; None for one that asks for no calculation, or for several."""
+    if _WHICH_YEAR.search(question):
+        if _BOUND.search(question):
+            return None
+        higher, lower = (re.search(rf"\b{word}\b", question, re.I) for word in (_HIGHER, _LOWER))
+        return None if bool(higher) == bool(lower) else "highest" if higher else "lowest"
+    if _UNCLEAR.search(question):
+        return "lookup" if "respectively" in question and not _OTHER.search(question) else None
+    for name, pattern in _OPERATIONS:
+        if pattern.search(question):
+            return name
+    return "lookup" if _ASKS_FIGURE.search(question) and not _OTHER.search(question) else None
+
+
+def answer_from_table(question: str, text: str) -> TableAnswer | None:
+    """The result that a question asks for from the table of a passage; None where anything about it is unclear."""
+    operation = operation_of(question)
+    rows = [row for row in tables.rows(text) if row.label]
+    if operation is None or len(rows) < 1:
+        return None
+    years = _years(question)
+    scale = _scale(text)
+    if operation == "lookup":
+        # Two years ask for two figures or for their sum; only "respectively" tells.
+        row = _row(question, rows) if len(years) == 1 or "respectively" in question else None
+        figures = _figures(row, years)
+        return (
+            TableAnswer(operation, tuple(figures), "", figures[0].value, _unit(figures, scale))
+            if figures
+            else None
+        )
+    if operation in ("highest", "lowest"):
+        return _extreme(operation, _figures(_row(question, rows), years))
+    if operation in ("percentage", "ratio"):
+        return _share(operation, question, rows, years)
+    if operation == "average" or (operation == "sum" and len(years) > 1):
+        row = _row(question, rows)
+        figures = _figures(row, years) if row else None
+        if figures is None or len(figures) < 2:
+            return None
+        added = " + ".join(_plain(figure) for figure in figures)
+        total = sum(figure.value for figure in figures)
+        if operation == "sum":
+            return TableAnswer(operation, tuple(figures), added, total, _unit(figures, scale))
+        formula = f"({added}) / {len(figures)}"
+        return TableAnswer(operation, tuple(figures), formula, total / len(figures), _unit(figures, scale))
+    if operation == "sum":
+        pair = _pair(question, rows, years)
+        if pair is None:
+            return None
+        value = pair[0].value + pair[1].value
+        return TableAnswer(
+            operation, pair, f"{_plain(pair[0])} + {_plain(pair[1])}", value, _unit(pair, scale)
+        )
+    row = _row(question, rows)
+    figures = _figures(row, years) if row else None
+    if figures is None or len(figures) != 2:
+        if operation == "change" and len(years) < 2 and (pair := _pair(question, rows, years)):
+            value = pair[0].value - pair[1].value
+            formula = f"{_plain(pair[0])} - {_plain(pair[1])}"
+            return TableAnswer(operation, pair, formula, value, _unit(pair, scale))
+        return None
+    earlier, later = sorted(figures, key=lambda figure: _year_of(figure.header))
+    if _year_of(earlier.header) == _year_of(later.header):
+        return None
+    difference = f"{_plain(later)} - {_plain(earlier)}"
+    if operation == "change" or (_unit(figures, "") == "percent" and "absolute" in question.lower()):
+        return TableAnswer(
+            "change", (earlier, later), difference, later.value - earlier.value, _unit(figures, scale)
+        )
+    if earlier.value == 0:
+        return None
+    value = (later.value - earlier.value) / earlier.value * 100
+    return TableAnswer(operation, (earlier, later), f"({difference}) / {_plain(earlier)}", value, "percent")
+
+
+def _extreme(operation: Operation, figures: Sequence[Figure] | None) -> TableAnswer | None:
+    """The year of a row's highest or lowest figure; None where two years share it."""
+    if (
+        figures is None
+        or len(figures) < 2
+        or len({_year_of(figure.header) for figure in figures}) < len(figures)
+    ):
+        return None
+    ordered = sorted(figures, key=lambda figure: figure.value, reverse=operation == "highest")
+    if ordered[0].value == ordered[1].value:
+        return None
+    sign = ">" if operation == "highest" else "<"
+    formula = f" {sign} ".join(_plain(figure) for figure in ordered)
+    return TableAnswer(operation, tuple(ordered), formula, _year_of(ordered[0].header), "")
+
+
+def _share(
+    operation: Operation, question: str, rows: Sequence[TableRow], years: Sequence[str]
+) -> TableAnswer | None:
+    """One row's figure of a year by another's."""
+    pair = _pair(question, rows, years)
+    if pair is None or pair[1].value == 0:
+        return None
+    value = pair[0].value / pair[1].value
+    formula = f"{_plain(pair[0])} / {_plain(pair[1])}"
+    if operation == "percentage":
+        return TableAnswer(operation, pair, formula, value * 100, "percent")
+    return TableAnswer(operation, pair, formula, value, "")
+
+
+def _pair(question: str, rows: Sequence[TableRow], years: Sequence[str]) -> tuple[Figure, Figure] | None:
+    """The figures of one year of two rows, in the order in which the question names them."""
+    if len(years) > 1:
+        return None
+    for split in _SPLIT.finditer(question):
+        first, second = _row(question[: split.start()], rows), _row(question[split.end() :], rows)
+        if first is None or second is None or first == second:
+            continue
+        one, two = _figures(first, years), _figures(second, years)
+        if one and two and len(one) == len(two) == 1:
+            return one[0], two[0]
+    return None
+
+
+def _years(question: str) -> list[str]:
+    """The years a question names, in order; those between two where it names a range of more than two."""
+    found = list(dict.fromkeys(_YEAR.findall(question)))
+    if (
+        (spanned := _RANGE.search(question))
+        and len(found) == 2
+        and operation_of(question) in ("average", "sum")
+    ):
+        first, last = sorted((int(spanned[1]), int(spanned[2])))
+        return [str(year) for year in range(first, last + 1)]
+    return found
+
+
+def _row(text: str, rows: Sequence[TableRow]) -> TableRow | None:
+    """The row a text names; None where none or several fit as well."""
+    asked = set(terms(text))
+    frequency = Counter(term for row in rows for term in set(terms(row.label)))
+    weight = {term: math.log(1 + len(rows) / frequency[term]) for term in frequency}
+    subject = {term for term in asked if term not in _TALK or term in _WEAK}
+    known = sum(weight.get(term, 0.0) for term in subject) or 1.0
+    scored: list[tuple[float, TableRow]] = []
+    named: list[set[str]] = []
+    for row in rows:
+        own, section = set(terms(row.label.rpartition(": ")[2])), set(terms(row.label))
+        if not (own & subject) - _WEAK and not (own & _WEAK and own <= asked):
+            continue
+        if own <= asked:
+            named.append(own)
+        share = sum(weight[term] for term in own & asked) / sum(weight[term] for term in own)
+        found = sum(weight[term] for term in section & subject) / known
+        if share >= _SURE and found >= _NAMED:
+            scored.append((share + found, row))
+    scored.sort(key=lambda pair: -pair[0])
+    if not scored or (len(scored) > 1 and scored[1][0] > scored[0][0] - 1e-6):
+        return None
+    best = scored[0][1]
+    if any(own - set(terms(best.label)) - _WEAK for own in named):
+        return None  # "net sales from electronic components" names two rows
+    return best
+
+
+def _figures(row: TableRow | None, years: Sequence[str]) -> list[Figure] | None:
+    """The row's cells of these years, one each, in the order of the years; of all periods where none is named.
+
+    None where a year has no cell or several, or a cell holds no number.
+    """
+    if row is None:
+        return None
+    dated = [(header, text) for header, text in row.cells if _YEAR.search(header)]
+    chosen: list[tuple[str, str]] = []
+    for year in years:
+        of_year = [cell for cell in dated if year in cell[0]]
+        if len(of_year) != 1:
+            return None
+        chosen += of_year
+    figures: list[Figure] = []
+    for header, text in chosen if years else dated:
+        value = _value(text)
+        if value is None:
+            return None
+        figures.append(Figure(row, header, text, value))
+    return figures
+
+
+def _year_of(header: str) -> int:
+    return max(map(int, _YEAR.findall(header)), default=0)
+
+
+def _value(text: str) -> float | None:
+    if _NIL.match(text):
+        return 0.0
+    found = _FIGURE.match(text)
+    if found is None or re.search(r"\d", found["rest"]):
+        return None
+    value = float(found["digits"].replace(",", ""))
+    return -value if found["minus"] else value
+
+
+def _plain(figure: Figure) -> str:
+    shown = f"{abs(figure.value):,.10f}".rstrip("0").rstrip(".")
+    return f"({'-' if figure.value < 0 else ''}{shown})" if figure.value < 0 else shown
+
+
+def _scale(text: str) -> str:
+    """The scale of a table's figures, such as "million"; "" if it states none."""
+    head = "\n".join(text.splitlines()[:4])
+    found = _SCALE.search(head)
+    if found is None:
+        return ""
+    word = (found[1] or found[2]).lower()
+    return _SCALES.get(word, word)
+
+
+def _unit(figures: Sequence[Figure], scale: str) -> str:
+    if all("%" in figure.text for figure in figures):
+        return "percent"
+    # "In thousands, except per share data": counts, rates and what is per something are as they are written.
+    return "" if any(_UNSCALED.search(figure.row.label) for figure in figures) else scale
