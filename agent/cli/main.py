@@ -30,6 +30,7 @@ from agent.cli import (
     domains,
     index,
     models,
+    predict,
     retrieve,
     route,
     score,
@@ -72,6 +73,7 @@ app.command("chat")(chat.command)
 app.command("ask")(ask.command)
 app.command("serve")(serve.command)
 app.add_typer(sessions.app, name="sessions")
+app.command("predict")(predict.command)
 app.command("route")(route.command)
 app.command("retrieve")(retrieve.command)
 app.command("check")(check.command)

@@ -116,6 +116,24 @@ def support(
     _run(run, SupportConfig, common, settings)
 
 
+@app.command("classify")
+def classify(
+    train: Train,
+    dev: Dev,
+    out: Out,
+    seed: Seed = 0,
+    threads: Threads = 0,
+    resume: Resume = False,
+    settings: Set = None,
+) -> None:
+    """A classifier of texts. Rows: {text, label}; `collegium predict` runs it."""
+    from skills.learning.classify import ClassifyConfig
+    from skills.learning.classify import train as run
+
+    common = {"train": train, "dev": dev, "out": out, "seed": seed, "threads": threads, "resume": resume}
+    _run(run, ClassifyConfig, common, settings)
+
+
 @app.command("route")
 def route(
     train: Train,
