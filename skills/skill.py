@@ -159,7 +159,7 @@ class DomainSkill:
             yield from self._writer.write_from_passages(
                 self.name, question, passages, evidence[0].score, timings
             )
-        elif read := list(self._read_table(question, evidence, timings)):
+        elif read := list(self._read_table(question, [item for item in judged if item.enough], timings)):
             yield from read
         else:
             use_adapter = request.configuration == "lora+rag"
@@ -202,34 +202,31 @@ class DomainSkill:
         self, question: str, evidence: Sequence[Evidence], timings: dict[str, float]
     ) -> Iterator[SkillEvent]:
         """The figure that the question asks for, where a table of the evidence has it or what it is worked out from."""
-        for item in evidence:
-            passage = item.passage
-            found = answer_from_table(question, passage.text)
-            if found is None:
-                continue
-            call = ToolCall(
-                "table",
-                {figure.header: figure.text for figure in found.figures}
-                if len(found.rows) == 1
-                else {figure.row.label: figure.text for figure in found.figures},
-                f"{' and '.join(row.label for row in found.rows)}: {found.formula} = {found.text}",
-                {"operation": found.operation, "value": found.value, "unit": found.unit},
-                passage.title,
-            )
-            if found.formula:
-                yield ToolCalled(call)
-            text = f"{found.text} [1]."
-            yield Token(text, self.name)
-            yield SkillAnswer(
-                self.name,
-                "answered",
-                text,
-                (cite(1, passage, [(row.start, row.end) for row in found.rows]),),
-                (call,) if found.formula else (),
-                round(item.score, 4),
-                timings=timings,
-            )
+        answers = [(answer_from_table(question, item.passage.text), item) for item in evidence]
+        fitting = [(found.fit(question), found, item) for found, item in answers if found is not None]
+        if not fitting:
             return
+        _, found, item = max(fitting, key=lambda triple: triple[0])
+        call = ToolCall(
+            "table",
+            {f"{figure.row.label}, {figure.header}": figure.text for figure in found.figures},
+            f"{' and '.join(row.label for row in found.rows)}: {found.formula} = {found.text}",
+            {"operation": found.operation, "value": found.value, "unit": found.unit},
+            item.passage.title,
+        )
+        if found.formula:
+            yield ToolCalled(call)
+        text = f"{found.text} [1]."
+        yield Token(text, self.name)
+        yield SkillAnswer(
+            self.name,
+            "answered",
+            text,
+            (cite(1, item.passage, [(row.start, row.end) for row in found.rows]),),
+            (call,) if found.formula else (),
+            round(item.score, 4),
+            timings=timings,
+        )
 
     def _candidates(self, question: str, request: SkillRequest) -> Sequence[ScoredPassage]:
         passages = request.passages

@@ -41,7 +41,7 @@ SPREAD = 25.0
 READING = 0.25
 """Weight of an encoder score beside a retrieval score; chosen on development questions of five sets."""
 
-_NAME = re.compile(r"(?<=[a-z,;:'\"(] )[A-Z][\w-]+|\b[A-Z]{2,}[\w-]*|\d[\d.,]*\d|\d")
+_NAME = re.compile(r"(?<=[^\s.?!] )[A-Z][\w-]+|\b[A-Z]{2,}[\w-]*|\d[\d.,]*\d|\d")
 
 
 @dataclass(frozen=True, slots=True)

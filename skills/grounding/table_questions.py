@@ -123,6 +123,14 @@ class TableAnswer:
     def rows(self) -> tuple[TableRow, ...]:
         return tuple(dict.fromkeys(figure.row for figure in self.figures))
 
+    def fit(self, question: str) -> float:
+        """How well the names of the rows and the words of the question cover each other, 0..1 (F1 of terms)."""
+        asked = {
+            term for term in terms(question) if (term not in _TALK or term in _WEAK) and not term.isdigit()
+        }
+        own = {term for row in self.rows for term in terms(row.label)}
+        return 2 * len(asked & own) / max(1, len(asked) + len(own))
+
 
 _ASKS_FIGURE = re.compile(r"^\W*(?:what|how (?:much|many))\b", re.I)
 _OTHER = re.compile(rf"\baverage\b|\b{_MOVE}\b|\bproportion\b|\bmore\b|\bless\b|\bcompared\b", re.I)
@@ -151,89 +159,81 @@ def answer_from_table(question: str, text: str) -> TableAnswer | None:
     """The result that a question asks for from the table of a passage; None where anything about it is unclear."""
     operation = operation_of(question)
     rows = [row for row in tables.rows(text) if row.label]
-    if operation is None or len(rows) < 1:
+    if operation is None or not rows:
         return None
-    years = _years(question)
-    scale = _scale(text)
-    if operation == "lookup":
-        # Two years ask for two figures or for their sum; only "respectively" tells.
-        row = _row(question, rows) if len(years) == 1 or "respectively" in question else None
-        figures = _figures(row, years)
-        return (
-            TableAnswer(operation, tuple(figures), "", figures[0].value, _unit(figures, scale))
-            if figures
-            else None
-        )
-    if operation in ("highest", "lowest"):
-        return _extreme(operation, _figures(_row(question, rows), years))
+    years, scale = _years(question), _scale(text)
     if operation in ("percentage", "ratio"):
-        return _share(operation, question, rows, years)
-    if operation == "average" or (operation == "sum" and len(years) > 1):
-        row = _row(question, rows)
-        figures = _figures(row, years) if row else None
-        if figures is None or len(figures) < 2:
-            return None
-        added = " + ".join(_plain(figure) for figure in figures)
-        total = sum(figure.value for figure in figures)
-        if operation == "sum":
-            return TableAnswer(operation, tuple(figures), added, total, _unit(figures, scale))
-        formula = f"({added}) / {len(figures)}"
-        return TableAnswer(operation, tuple(figures), formula, total / len(figures), _unit(figures, scale))
-    if operation == "sum":
-        pair = _pair(question, rows, years)
-        if pair is None:
-            return None
-        value = pair[0].value + pair[1].value
-        return TableAnswer(
-            operation, pair, f"{_plain(pair[0])} + {_plain(pair[1])}", value, _unit(pair, scale)
-        )
-    row = _row(question, rows)
-    figures = _figures(row, years) if row else None
-    if figures is None or len(figures) != 2:
-        if operation == "change" and len(years) < 2 and (pair := _pair(question, rows, years)):
-            value = pair[0].value - pair[1].value
-            formula = f"{_plain(pair[0])} - {_plain(pair[1])}"
-            return TableAnswer(operation, pair, formula, value, _unit(pair, scale))
+        return _share(operation, _pair(question, rows, years))
+    figures = _figures(_row(question, rows), years) or ()
+    match operation:
+        case "lookup":
+            # Two years ask for two figures or for their sum; only "respectively" tells.
+            clear = len(years) == 1 or "respectively" in question
+            return _lookup(figures, scale) if clear and years else None
+        case "highest" | "lowest":
+            return _extreme(operation, figures)
+        case "average":
+            return _sum(operation, figures, scale)
+        case "sum":
+            return _sum(operation, figures if len(years) > 1 else _pair(question, rows, years) or (), scale)
+        case _:
+            if len(figures) == 2:
+                return _change(operation, question, figures, scale)
+            pair = _pair(question, rows, years) if operation == "change" and len(years) < 2 else None
+            return _difference(pair[1], pair[0], scale) if pair else None
+
+
+def _lookup(figures: Sequence[Figure], scale: str) -> TableAnswer | None:
+    if not figures:
         return None
+    return TableAnswer("lookup", tuple(figures), "", figures[0].value, _unit(figures, scale))
+
+
+def _sum(operation: Operation, figures: Sequence[Figure], scale: str) -> TableAnswer | None:
+    """The figures added, or their average."""
+    if len(figures) < 2:
+        return None
+    added, total = " + ".join(map(_plain, figures)), sum(figure.value for figure in figures)
+    if operation == "average":
+        added, total = f"({added}) / {len(figures)}", total / len(figures)
+    return TableAnswer(operation, tuple(figures), added, total, _unit(figures, scale))
+
+
+def _change(operation: Operation, question: str, figures: Sequence[Figure], scale: str) -> TableAnswer | None:
+    """From the earlier to the later figure, in figures or in percent of the earlier."""
     earlier, later = sorted(figures, key=lambda figure: _year_of(figure.header))
     if _year_of(earlier.header) == _year_of(later.header):
         return None
-    difference = f"{_plain(later)} - {_plain(earlier)}"
-    if operation == "change" or (_unit(figures, "") == "percent" and "absolute" in question.lower()):
-        return TableAnswer(
-            "change", (earlier, later), difference, later.value - earlier.value, _unit(figures, scale)
-        )
+    found = _difference(earlier, later, scale)
+    if operation == "change" or (found.unit == "percent" and "absolute" in question.lower()):
+        return found
     if earlier.value == 0:
         return None
-    value = (later.value - earlier.value) / earlier.value * 100
-    return TableAnswer(operation, (earlier, later), f"({difference}) / {_plain(earlier)}", value, "percent")
+    formula = f"({found.formula}) / {_plain(earlier)}"
+    return TableAnswer(operation, found.figures, formula, found.value / earlier.value * 100, "percent")
 
 
-def _extreme(operation: Operation, figures: Sequence[Figure] | None) -> TableAnswer | None:
-    """The year of a row's highest or lowest figure; None where two years share it."""
-    if (
-        figures is None
-        or len(figures) < 2
-        or len({_year_of(figure.header) for figure in figures}) < len(figures)
-    ):
-        return None
+def _difference(first: Figure, second: Figure, scale: str) -> TableAnswer:
+    """The second figure less the first."""
+    value, formula = second.value - first.value, f"{_plain(second)} - {_plain(first)}"
+    return TableAnswer("change", (first, second), formula, value, _unit((first, second), scale))
+
+
+def _extreme(operation: Operation, figures: Sequence[Figure]) -> TableAnswer | None:
+    """The year of the highest or lowest figure; None where two years share it."""
+    years = {_year_of(figure.header) for figure in figures}
     ordered = sorted(figures, key=lambda figure: figure.value, reverse=operation == "highest")
-    if ordered[0].value == ordered[1].value:
+    if len(ordered) < 2 or len(years) < len(ordered) or ordered[0].value == ordered[1].value:
         return None
-    sign = ">" if operation == "highest" else "<"
-    formula = f" {sign} ".join(_plain(figure) for figure in ordered)
+    formula = (" > " if operation == "highest" else " < ").join(map(_plain, ordered))
     return TableAnswer(operation, tuple(ordered), formula, _year_of(ordered[0].header), "")
 
 
-def _share(
-    operation: Operation, question: str, rows: Sequence[TableRow], years: Sequence[str]
-) -> TableAnswer | None:
-    """One row's figure of a year by another's."""
-    pair = _pair(question, rows, years)
+def _share(operation: Operation, pair: tuple[Figure, Figure] | None) -> TableAnswer | None:
+    """The first figure by the second, or in percent of it."""
     if pair is None or pair[1].value == 0:
         return None
-    value = pair[0].value / pair[1].value
-    formula = f"{_plain(pair[0])} / {_plain(pair[1])}"
+    value, formula = pair[0].value / pair[1].value, f"{_plain(pair[0])} / {_plain(pair[1])}"
     if operation == "percentage":
         return TableAnswer(operation, pair, formula, value * 100, "percent")
     return TableAnswer(operation, pair, formula, value, "")

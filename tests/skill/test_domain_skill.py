@@ -322,7 +322,7 @@ def test_what_a_table_has_to_be_worked_out_for_is_calculated_without_the_model(p
     assert answer.text == "20 percent [1]."
     (call,) = [event.call for event in events if isinstance(event, ToolCalled)]
     assert call.text == "Net sales: (1,200 - 1,000) / 1,000 = 20 percent"
-    assert call.arguments == {"2018": "1,000", "2019": "1,200"}
+    assert call.arguments == {"Net sales, 2018": "1,000", "Net sales, 2019": "1,200"}
     assert answer.tools == (call,)
     (citation,) = answer.citations
     assert (citation.passage_id, citation.quote) == ("report#table", "Net sales | 1,200 | 1,000")
