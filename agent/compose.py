@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from agent.events import Answer, Segment
+from agent.planner import Plan
 from prompts import load
 from skills.records import Citation, SkillAnswer
 from skills.retrieval.text import is_chinese
@@ -32,13 +33,15 @@ def compose(given: Sequence[SkillAnswer], titles: Mapping[str, str]) -> Answer:
     return replace(answer, timings=timings)
 
 
-def declined(question: str, reason: str, titles: Sequence[str]) -> Answer:
-    """The refusal of a question that no skill was asked, in the question's language."""
+def without_skills(question: str, plan: Plan, titles: Sequence[str]) -> Answer:
+    """The answer to what no skill was asked, in the question's language: a sum, a courtesy, or a refusal."""
+    if plan.call is not None:
+        return Answer("answered", plan.call.text, tools=(plan.call,), confidence=1.0, reason=plan.reason)
     chinese = is_chinese(question)
-    text = load(f"decline_{reason}{'_zh' if chinese else ''}").render(
-        domains=("、" if chinese else ", ").join(titles)
-    )
-    return Answer("declined", text, reason=reason)
+    refused = plan.reason == "out_of_scope"
+    name = f"{'decline' if refused else 'reply'}_{plan.reason}{'_zh' if chinese else ''}"
+    text = load(name).render(domains=("、" if chinese else ", ").join(titles))
+    return Answer("declined" if refused else "clarify", text, reason=plan.reason)
 
 
 def _worth_showing(given: Sequence[SkillAnswer]) -> Sequence[SkillAnswer]:

@@ -27,7 +27,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from agent.compose import compose, declined
+from agent.compose import compose, without_skills
 from agent.composition import College
 from agent.conversation import Pending, domain_of, pending_of
 from agent.events import Answer, Event, Routed
@@ -41,6 +41,7 @@ from skills.records import (
     SkillAnswer,
     SkillRequest,
     Token,
+    ToolCalled,
     ToolMatch,
     Turn,
 )
@@ -232,7 +233,9 @@ class _Nodes:
         given = [answers[step.domain] for step in plan.steps]
         domains = [domain for domain in self._college.domains if not domain.error]
         if not given:
-            answer = declined(state["question"], plan.reason, [domain.title for domain in domains])
+            answer = without_skills(state["question"], plan, [domain.title for domain in domains])
+            if plan.call is not None:
+                emit(ToolCalled(plan.call))
         else:
             answer = compose(given, {domain.name: domain.title for domain in domains})
         if len(given) != 1:

@@ -9,8 +9,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agent.arithmetic import calculate
+from agent.courtesy import courtesy_of
 from agent.events import Routed
-from skills.records import Turn
+from skills.records import ToolCall, Turn
 
 MOST_SKILLS = 2
 """Skills that answer one question together."""
@@ -38,12 +40,6 @@ _PRONOUN = re.compile(
 _EXPLETIVE = re.compile(
     r"\bit(?:'s|\s+is|\s+was)?\s+(?:\w+\s+){1,2}(?:to|that|if|when)\b|\bit\s+takes?\b", re.IGNORECASE
 )
-_COURTESY = re.compile(
-    r"^\W*(?:thanks?|thank you|ok(?:ay)?|great|good|cool|(?:good)?bye|hello|hi|hey|yes|no)\b"
-    r"(?:\W+\w+){0,2}\W*$"
-    r"|^\W*(?:谢谢|多谢|好的|再见|你好|您好)",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +56,9 @@ class Plan:
     steps: tuple[Step, ...]
     """What is asked of whom; empty: the question is declined."""
     reason: str = ""
-    """Why it is declined: out_of_scope."""
+    """Why nobody is asked: out_of_scope, a courtesy, or "arithmetic"."""
+    call: ToolCall | None = None
+    """The sum that the question is, worked out."""
 
 
 def length(question: str) -> int:
@@ -72,7 +70,7 @@ def length(question: str) -> int:
 def is_follow_up(question: str) -> bool:
     """Whether the question leans on what was said before: short, with a pronoun or a linking word."""
     size = length(question)
-    if size > 12 or _COURTESY.match(question):
+    if size > 12 or courtesy_of(question):
         return False
     if _CUE.search(question) or (size <= _BARE and _BARE_CUE.search(question)):
         return True
@@ -96,15 +94,18 @@ def make_plan(
 ) -> Plan:
     """Decide who answers.
 
+    0. A sum is worked out, a courtesy is returned: no skill is asked.
     1. Domains over the router's threshold answer, at most MOST_SKILLS.
     2. A follow-up stays with the session's last domain unless the router is confident of another one.
     3. A very short question that is out of scope alone is taken as a follow-up too.
     4. Out of scope: declined; if the caller brought the evidence (``must_answer``), the likeliest domain
        answers.
     """
+    if not must_answer and (call := calculate(question)):
+        return Plan((), "arithmetic", call)
     domains = routed.domains[:MOST_SKILLS]
     follows = bool(last_domain and history) and (
-        is_follow_up(question) or (not domains and length(question) <= 4 and not _COURTESY.match(question))
+        is_follow_up(question) or (not domains and length(question) <= 4 and not courtesy_of(question))
     )
     if follows:
         best = max((routed.probabilities.get(domain, 0.0) for domain in domains), default=0.0)
@@ -113,5 +114,7 @@ def make_plan(
     if not domains and must_answer:
         scores = {name: share for name, share in routed.probabilities.items() if name != "general"}
         domains = (max(scores, key=lambda name: scores[name]),) if scores else ()
+    if not domains and (kind := courtesy_of(question)):
+        return Plan((), kind)
     query = search_query(question, history) if follows else ""
     return Plan(tuple(Step(domain, query) for domain in domains), "" if domains else "out_of_scope")

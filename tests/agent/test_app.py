@@ -15,7 +15,7 @@ from agent.composition import College, Domain
 from agent.events import Answered, Failed, Routed
 from agent.graph import TurnOptions
 from skills.errors import CollegiumError, DataError, ModelError, UserError
-from skills.records import Filter, Passage, SkillAnswer, SkillEvent, SkillRequest, Token, Verified
+from skills.records import Filter, Passage, SkillAnswer, SkillEvent, SkillRequest, Token, ToolCalled, Verified
 from tests.agent.agent_fakes import Endless, FakeSkill, answered, broken_member, citation, make_agent, member
 
 
@@ -131,6 +131,25 @@ def test_out_of_scope_is_declined(
     assert (last.answer.status, last.answer.reason, last.answer.domains) == ("declined", "out_of_scope", ())
     assert last.answer.text == text
     assert [event.text for event in events if isinstance(event, Token)] == [text]
+    assert not any(skill.requests for skill in skills.values())
+
+
+@pytest.mark.parametrize(
+    ("message", "status", "text"),
+    [
+        ("what is 15% of 240?", "answered", "15% of 240 = 36"),
+        ("hello", "clarify", "Hello. Ask me anything about: Medical, Finance."),
+        ("谢谢", "clarify", "不客气。还有问题请继续问：Medical、Finance。"),
+    ],
+)
+def test_a_sum_or_a_courtesy_asks_no_skill(
+    agent: Agent, skills: dict[str, FakeSkill], message: str, status: str, text: str
+) -> None:
+    events = list(agent.stream(message))
+    last = events[-1]
+    assert isinstance(last, Answered)
+    assert (last.answer.status, last.answer.text, last.answer.domains) == (status, text, ())
+    assert len(last.answer.tools) == sum(isinstance(event, ToolCalled) for event in events)
     assert not any(skill.requests for skill in skills.values())
 
 

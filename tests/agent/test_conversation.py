@@ -90,10 +90,17 @@ def test_where_a_follow_up_goes(
     assert plan.steps[0].search_query == f"What is metformin? {question}"
 
 
-@pytest.mark.parametrize("question", ["Thanks!", "What is the weather like in Paris today, please tell me?"])
-def test_what_is_out_of_scope_in_a_session_too(question: str) -> None:
+@pytest.mark.parametrize(
+    ("question", "reason"),
+    [
+        ("Thanks!", "thanks"),
+        ("What is the weather like in Paris today, please tell me?", "out_of_scope"),
+        ("2 + 2?", "arithmetic"),
+    ],
+)
+def test_what_asks_nobody_in_a_session_too(question: str, reason: str) -> None:
     plan = make_plan(question, Routed((), MEDICAL, 0.0), history=HISTORY, last_domain="medical")
-    assert (plan.steps, plan.reason) == ((), "out_of_scope")
+    assert (plan.steps, plan.reason) == ((), reason)
 
 
 def test_at_most_two_domains_are_asked() -> None:

@@ -1,0 +1,54 @@
+"""What needs no skill: greetings, thanks, goodbyes, and the question what can be asked. English and Chinese."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+Courtesy = Literal["greeting", "thanks", "farewell", "agreement", "help"]
+
+_FEW = r"(?:\W+\w+){0,2}\W*$"
+"""A few words after it: more are a question."""
+_KINDS: tuple[tuple[Courtesy, re.Pattern[str]], ...] = (
+    (
+        "help",
+        re.compile(
+            r"^\W*(?:what (?:else )?can (?:you|i)(?: do| ask(?: you)?)?(?: for me)?|what do you (?:do|know)|who are you"
+            r"|how do(?:es)? (?:you|this) work|help)\W*$"
+            r"|^\W*(?:你(?:会|能|可以)(?:做)?(?:什么|干什么|干嘛)|你是谁|怎么用|帮助|我(?:能|可以)问(?:你)?什么)[呢啊吗\W]*$",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "thanks",
+        re.compile(
+            rf"^\W*(?:(?:ok(?:ay)?|great|good|cool)\W+)?(?:thanks?|thank you|thx|cheers){_FEW}"
+            r"|^\W*(?:非常)?(?:谢谢|多谢|感谢)",
+            re.I,
+        ),
+    ),
+    (
+        "farewell",
+        re.compile(rf"^\W*(?:(?:good)?bye|see you|good night){_FEW}|^\W*(?:再见|拜拜|晚安)", re.IGNORECASE),
+    ),
+    (
+        "greeting",
+        re.compile(
+            rf"^\W*(?:hello|hi|hey|good (?:morning|afternoon|evening)){_FEW}"
+            r"|^\W*(?:你好|您好|早上好|下午好|晚上好)\W*$",
+            re.I,
+        ),
+    ),
+    (
+        "agreement",
+        re.compile(
+            rf"^\W*(?:ok(?:ay)?|great|good|cool|yes|no|fine|perfect|got it|i see){_FEW}|^\W*(?:好的|明白了|知道了|嗯)",
+            re.I,
+        ),
+    ),
+)
+
+
+def courtesy_of(text: str) -> Courtesy | None:
+    """What kind of courtesy a message is; None if it says anything else."""
+    return next((kind for kind, pattern in _KINDS if pattern.search(text)), None)

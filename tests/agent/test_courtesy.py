@@ -1,0 +1,22 @@
+"""What needs no skill, and what only begins like it."""
+
+import pytest
+
+from agent.courtesy import courtesy_of
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("hello", "greeting"), ("Hi there!", "greeting"), ("你好", "greeting"), ("Good morning.", "greeting"),
+        ("thanks a lot!", "thanks"), ("OK, thank you", "thanks"), ("谢谢你的帮助", "thanks"),
+        ("bye", "farewell"), ("再见", "farewell"), ("ok", "agreement"), ("Great, got it", "agreement"),
+        ("好的", "agreement"),
+        ("What can you do?", "help"), ("help", "help"), ("你能做什么？", "help"), ("who are you", "help"),
+        ("hello, what is the dose of ibuprofen for a child?", None), ("你好，请问布洛芬怎么吃？", None),
+        ("Is it good?", None), ("How do loans work?", None), ("What can I take for a headache?", None),
+        ("no insurance, can I sue the driver?", None), ("help with my tax return", None), ("", None),
+    ],
+)  # fmt: skip
+def test_kinds(text: str, kind: str | None) -> None:
+    assert courtesy_of(text) == kind
