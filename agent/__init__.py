@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from agent.app import Agent
     from agent.events import Answer, Event
+    from agent.plan import Plan, Step
     from agent.settings import Settings
 
-__all__ = ["Agent", "Answer", "Event", "Settings"]
+__all__ = ["Agent", "Answer", "Event", "Plan", "Settings", "Step"]
 
 _HOME = {
     "Agent": "agent.app",
     "Answer": "agent.events",
     "Event": "agent.events",
+    "Plan": "agent.plan",
     "Settings": "agent.settings",
+    "Step": "agent.plan",
 }
 
 

@@ -22,6 +22,7 @@ from agent.composition import College, Domain, compose_college
 from agent.events import Answer, Answered, Event, Failed
 from agent.graph import Graph, TurnCancelled, TurnOptions, build_graph
 from agent.memory import SessionInfo, Sessions, thread_id
+from agent.plan import MOST_STEPS, Plan
 from agent.settings import Settings, make_settings
 from skills.errors import CollegiumError, UserError
 from skills.records import Configuration, Filter, Passage, Turn
@@ -93,6 +94,7 @@ class Agent:
         store: Path | str | None = None,
         configuration: Configuration = "lora+rag",
         where: Filter | None = None,
+        plan: Plan | None = None,
     ) -> Answer:
         """Answer a question.
 
@@ -103,11 +105,14 @@ class Agent:
         passages: evidence to use instead of a store. store: index folder to use instead of the skill's own.
         configuration: which parts take part (see ``skills.records.Configuration``).
         where: which passages of the store may be used (see ``skills.records.Filter``); None: all.
+        plan: who is to be asked what, instead of router and planner.
 
         Raises UserError for an empty or overlong question and unknown names, ModelError and DataError when a
         part cannot work. Then, and when interrupted, the session is as it was.
         """
-        request = self._request(text, session, user, history, domain, passages, store, configuration, where)
+        request = self._request(
+            text, session, user, history, domain, passages, store, configuration, where, plan
+        )
         for event in self._events(request):
             if isinstance(event, Answered):
                 return event.answer
@@ -125,6 +130,7 @@ class Agent:
         store: Path | str | None = None,
         configuration: Configuration = "lora+rag",
         where: Filter | None = None,
+        plan: Plan | None = None,
     ) -> Iterator[Event]:
         """Answer a question (see ``ask``) and report the turn's events; the last is Answered or Failed.
 
@@ -132,7 +138,7 @@ class Agent:
         Raises UserError at once for a bad request; what goes wrong later comes as Failed.
         """
         return self._reported(
-            self._request(text, session, user, history, domain, passages, store, configuration, where)
+            self._request(text, session, user, history, domain, passages, store, configuration, where, plan)
         )
 
     async def astream(
@@ -147,9 +153,12 @@ class Agent:
         store: Path | str | None = None,
         configuration: Configuration = "lora+rag",
         where: Filter | None = None,
+        plan: Plan | None = None,
     ) -> AsyncIterator[Event]:
         """``stream`` for an event loop, which it never blocks. Cancelling the task stops the engine."""
-        request = self._request(text, session, user, history, domain, passages, store, configuration, where)
+        request = self._request(
+            text, session, user, history, domain, passages, store, configuration, where, plan
+        )
         loop = asyncio.get_running_loop()
         items: asyncio.Queue[Event | BaseException | None] = asyncio.Queue()
 
@@ -237,6 +246,7 @@ class Agent:
         store: Path | str | None,
         configuration: Configuration,
         where: Filter | None,
+        plan: Plan | None,
     ) -> _Request:
         """Check all that can be checked before any work. Raises UserError, or DataError for a broken pack."""
         question = text.strip()
@@ -251,6 +261,8 @@ class Agent:
             raise UserError(f"unknown configuration {configuration!r}; known: {known}", subject=configuration)
         if domain is not None:
             self._college.member(domain)
+        if plan is not None:
+            self._check_plan(plan, domain)
         if history and session is not None:
             raise UserError(
                 "give either a session, which remembers its messages, or a history", subject=session
@@ -262,9 +274,21 @@ class Agent:
             configuration=configuration,
             where=where,
             history=tuple(history),
+            plan=plan,
         )
         thread = "" if session is None else thread_id(session, user)
         return _Request(question, options, session or "", thread)
+
+    def _check_plan(self, plan: Plan, domain: str | None) -> None:
+        if domain is not None:
+            raise UserError("give either a plan, which names its domains, or a domain", subject=plan)
+        domains = [step.domain for step in plan.steps]
+        if not 1 <= len(domains) <= MOST_STEPS or len(set(domains)) < len(domains):
+            raise UserError(
+                f"the plan asks {domains}; expected 1 to {MOST_STEPS} domains, each once", subject=plan
+            )
+        for name in domains:
+            self._college.member(name)
 
     def _reported(self, request: _Request) -> Generator[Event]:
         try:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from agent.events import Answer, Segment
-from agent.planner import Plan
+from agent.plan import Plan
 from prompts import load
 from skills.records import Citation, SkillAnswer
 from skills.retrieval.text import is_chinese

@@ -6,8 +6,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from agent.plan import Step
 from skills import errors
 from skills.records import Citation, Retrieved, Status, Token, ToolCall, ToolCalled, Verified
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What of a request is one domain's to answer."""
+
+    domain: str
+    text: str
+    """Its questions, after what the request tells about the case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +29,8 @@ class Routed:
     probabilities: Mapping[str, float]
     """By domain, and "general" for out of scope; they sum to 1."""
     milliseconds: float
+    parts: tuple[Part, ...] = ()
+    """One for each domain where the request asks several things of several domains; empty: it is asked as it is."""
     kind: Literal["routed"] = "routed"
 
 
@@ -46,6 +58,8 @@ class Answer:
     timings: Mapping[str, float] = field(default_factory=dict[str, float])
     """Milliseconds by stage, and "total"."""
     session: str = ""
+    plan: tuple[Step, ...] = ()
+    """Who was asked what."""
 
     def to_json(self) -> dict[str, Any]:
         """The output row of the scripting interface (``answer`` is the text)."""

@@ -32,7 +32,8 @@ from agent.composition import College
 from agent.conversation import Pending, domain_of, pending_of
 from agent.events import Answer, Event, Routed
 from agent.memory import turns_of
-from agent.planner import Plan, Step, make_plan
+from agent.plan import Plan, Step
+from agent.planner import make_plan
 from skills.errors import CollegiumError, ModelError
 from skills.records import (
     Configuration,
@@ -62,6 +63,8 @@ class TurnOptions:
     """Which passages of the store may be used; None: all."""
     history: tuple[Turn, ...] = ()
     """Messages before the question, for a turn without a session."""
+    plan: Plan | None = None
+    """What to do, made by the caller; None: router and planner decide."""
     cancelled: threading.Event = field(default_factory=threading.Event)
     """Set it to stop the turn; it then raises TurnCancelled."""
 
@@ -139,6 +142,9 @@ class _Nodes:
     def route(self, state: TurnState, runtime: Runtime[TurnOptions]) -> dict[str, Any]:
         """Who owns the question: the domain told, the one that waits for this reply, or the router's."""
         options, question = _options(runtime), state["question"]
+        if options.plan is not None:
+            domains = tuple(step.domain for step in options.plan.steps)
+            return {"routed": Routed(domains, dict.fromkeys(domains, 1.0), 0.0), "completed": None}
         last_domain, pending = state.get("last_domain", ""), state.get("pending")
         if options.history:
             last_domain = options.domain or domain_of(options.history, self._college.router.route)
@@ -164,6 +170,8 @@ class _Nodes:
     def plan(self, state: TurnState, runtime: Runtime[TurnOptions]) -> dict[str, Any]:
         """Who answers what."""
         options, routed = _options(runtime), state["routed"]
+        if options.plan is not None:
+            return {"plan": options.plan}
         if state["completed"] is not None:
             return {"plan": Plan((Step(routed.domains[0]),))}
         plan = make_plan(
@@ -184,7 +192,7 @@ class _Nodes:
         sends: list[Send] = []
         for step in steps:
             request = SkillRequest(
-                question=question,
+                question=step.question or question,
                 search_query=step.search_query,
                 history=self._turns(state, options),
                 passages=options.passages,
@@ -240,7 +248,8 @@ class _Nodes:
             answer = compose(given, {domain.name: domain.title for domain in domains})
         if len(given) != 1:
             emit(Token(answer.text, answer.domains[0] if len(answer.domains) == 1 else ""))
-        return {"answer": replace(answer, timings={"route": state["routed"].milliseconds, **answer.timings})}
+        timings = {"route": state["routed"].milliseconds, **answer.timings}
+        return {"answer": replace(answer, timings=timings, plan=plan.steps)}
 
     def remember(self, state: TurnState, runtime: Runtime[TurnOptions]) -> dict[str, Any]:
         """The turn as messages, and the question that waits for an argument, if one does."""

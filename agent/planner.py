@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from agent.arithmetic import calculate
 from agent.courtesy import courtesy_of
 from agent.events import Routed
-from skills.records import ToolCall, Turn
+from agent.plan import MOST_STEPS, Plan, Step
+from skills.records import Turn
 
-MOST_SKILLS = 2
-"""Skills that answer one question together."""
 CONFIDENT = 0.8
 """A follow-up leaves the session's domain when the router is this sure of another one."""
 
@@ -40,25 +38,6 @@ _PRONOUN = re.compile(
 _EXPLETIVE = re.compile(
     r"\bit(?:'s|\s+is|\s+was)?\s+(?:\w+\s+){1,2}(?:to|that|if|when)\b|\bit\s+takes?\b", re.IGNORECASE
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One skill's part of the plan."""
-
-    domain: str
-    search_query: str = ""
-    """The question made self-contained from the history; empty: the question itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    steps: tuple[Step, ...]
-    """What is asked of whom; empty: the question is declined."""
-    reason: str = ""
-    """Why nobody is asked: out_of_scope, a courtesy, or "arithmetic"."""
-    call: ToolCall | None = None
-    """The sum that the question is, worked out."""
 
 
 def length(question: str) -> int:
@@ -95,7 +74,7 @@ def make_plan(
     """Decide who answers.
 
     0. A sum is worked out, a courtesy is returned: no skill is asked.
-    1. Domains over the router's threshold answer, at most MOST_SKILLS.
+    1. Domains over the router's threshold answer, at most MOST_STEPS.
     2. A follow-up stays with the session's last domain unless the router is confident of another one.
     3. A very short question that is out of scope alone is taken as a follow-up too.
     4. Out of scope: declined; if the caller brought the evidence (``must_answer``), the likeliest domain
@@ -103,7 +82,7 @@ def make_plan(
     """
     if not must_answer and (call := calculate(question)):
         return Plan((), "arithmetic", call)
-    domains = routed.domains[:MOST_SKILLS]
+    domains = routed.domains[:MOST_STEPS]
     follows = bool(last_domain and history) and (
         is_follow_up(question) or (not domains and length(question) <= 4 and not courtesy_of(question))
     )
@@ -117,4 +96,6 @@ def make_plan(
     if not domains and (kind := courtesy_of(question)):
         return Plan((), kind)
     query = search_query(question, history) if follows else ""
-    return Plan(tuple(Step(domain, query) for domain in domains), "" if domains else "out_of_scope")
+    asked = {part.domain: part.text for part in routed.parts} if len(domains) > 1 and not follows else {}
+    steps = tuple(Step(domain, query, asked.get(domain, "")) for domain in domains)
+    return Plan(steps, "" if domains else "out_of_scope")

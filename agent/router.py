@@ -5,7 +5,9 @@
     3. newcomers (packs the shipped head was not trained with) claim their part first; the rest is the shipped
        head's to share out
     4. a follow-up is read alone and with the question it leans on, and the two are mixed
-    5. domains: none if "general" is the likeliest, else the likeliest and any other over the threshold
+    5. a request that asks several things is read in its parts as well (agent.clauses): each domain that surely owns
+       one is asked that
+    6. domains: none if "general" is the likeliest, else the likeliest and any other over the threshold
 
 Newcomers have a head of their own, fitted in seconds from all packs' route examples and
 ``out_of_scope.jsonl``, and kept in the cache. Knows packs' route examples; no skill, store or language model.
@@ -23,7 +25,8 @@ from pathlib import Path
 import numpy as np
 from langchain_core.embeddings import Embeddings
 
-from agent.events import Routed
+from agent.clauses import clauses
+from agent.events import Part, Routed
 from agent.planner import is_follow_up, search_query
 from skills.errors import DataError
 from skills.files import atomic_folder, read_jsonl, sha256_file, sha256_text
@@ -46,6 +49,8 @@ SHIPPED = Path(__file__).with_name("router_head")
 OUT_OF_SCOPE = Path(__file__).with_name("out_of_scope.jsonl")
 NEWCOMER_VERSION = "1"
 """Part of the cache key: raise it when fitting gives another head."""
+SURE = 0.6
+"""Probability from which a part of a request is a domain's."""
 CERTAIN = 0.8
 """A follow-up that is this clearly of some domain by itself is not read with what came before."""
 
@@ -109,14 +114,46 @@ class Router:
         probabilities = self._probabilities(text)
         if history and is_follow_up(text) and (topic := search_query(text, history)):
             probabilities = _joined(probabilities, self._probabilities(topic))
-        order = sorted(probabilities, key=lambda name: -probabilities[name])
-        chosen = [
-            name
-            for place, name in enumerate(order)
-            if name != GENERAL and (place == 0 or probabilities[name] >= self._shipped.threshold)
-        ]
+        parts = () if history and is_follow_up(text) else self._parts(text)
+        if len(parts) > 1:
+            domains = tuple(part.domain for part in parts)
+        else:
+            order = sorted(probabilities, key=lambda name: -probabilities[name])
+            further = (name for name in order[1:] if probabilities[name] >= self._shipped.threshold)
+            chosen = [name for name in (order[0], *further) if name != GENERAL]
+            domains, parts = tuple(chosen) if order[0] != GENERAL else (), ()
         milliseconds = (time.perf_counter() - started) * 1000.0
-        return Routed(tuple(chosen) if order[0] != GENERAL else (), probabilities, milliseconds)
+        return Routed(domains, probabilities, milliseconds, parts)
+
+    def _parts(self, text: str) -> tuple[Part, ...]:
+        """What each domain is asked, in the order of the request; none where it is all one question.
+
+        A part is a domain's if it surely is, read alone or, where it leans on what was told before it, with that. A
+        part that is nobody's for sure goes to the domain before it.
+        """
+        found = clauses(text[:CLIP])
+        asking = [clause for clause in found if clause.asks]
+        if len(asking) < 2:
+            return ()
+        told = " ".join(clause.text for clause in found if not clause.asks)
+        read: list[str] = []
+        before = told
+        for clause in asking:
+            read.append(f"{before} {clause.text}".strip() if is_follow_up(clause.text) else clause.text)
+            before = clause.text
+        asked: dict[str, list[str]] = {}
+        unowned: list[str] = []
+        last = ""
+        for clause, shares in zip(asking, map(self._probabilities, read), strict=True):
+            best = max(shares, key=lambda name: shares[name])
+            if best != GENERAL and shares[best] >= SURE:
+                last = best
+            if last:
+                asked.setdefault(last, []).extend([*unowned, clause.text])
+                unowned.clear()
+            else:
+                unowned.append(clause.text)
+        return tuple(Part(name, " ".join([told, *texts]).strip()) for name, texts in asked.items())
 
     def explain(self, text: str, *, words: int = 8) -> Explanation:
         """The decision and the words that mattered most for the likeliest label."""

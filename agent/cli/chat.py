@@ -35,11 +35,12 @@ Type a question. Alt-Enter, or a backslash at the end of the line, starts a new 
 Ctrl-C stops an answer, Ctrl-D ends the conversation.
   /skills          the domains that answer
   /sources         what the last answer rests on, with the quoted words
+  /plan            who was asked what
   /session [NAME]  show the session, or go on with another one
   /new             start a new session
   /help            this text
   /quit            end the conversation"""
-COMMANDS = ("/help", "/skills", "/sources", "/session", "/new", "/quit")
+COMMANDS = ("/help", "/skills", "/sources", "/plan", "/session", "/new", "/quit")
 
 
 class Talker(Protocol):
@@ -128,6 +129,8 @@ class Chat:
                     self._say("There is no answer yet.")
                 else:
                     self.view.sources(self.last)
+            case "/plan":
+                self._say(self._plan())
             case "/session" if rest:
                 self.session, self.last = rest, None
                 self._say(f"session {rest}")
@@ -139,6 +142,15 @@ class Chat:
                 self._say(f"session {self.session}")
             case _:
                 self._say(f"unknown command {name!r}; known: {' '.join(COMMANDS)}")
+
+    def _plan(self) -> str:
+        if self.last is None:
+            return "There is no answer yet."
+        steps = [
+            f"  {step.domain:<12}{step.question or step.search_query or 'your question'}"
+            for step in self.last.plan
+        ]
+        return "\n".join(steps) or f"  nobody was asked: {self.last.reason or 'no plan'}"
 
     def _say(self, text: str = "") -> None:
         self.view.console.print(clean(text), markup=False, highlight=False, soft_wrap=True)

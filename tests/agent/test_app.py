@@ -14,6 +14,7 @@ from agent.app import LONGEST_QUESTION, Agent
 from agent.composition import College, Domain
 from agent.events import Answered, Failed, Routed
 from agent.graph import TurnOptions
+from agent.plan import Plan, Step
 from skills.errors import CollegiumError, DataError, ModelError, UserError
 from skills.records import Filter, Passage, SkillAnswer, SkillEvent, SkillRequest, Token, ToolCalled, Verified
 from tests.agent.agent_fakes import Endless, FakeSkill, answered, broken_member, citation, make_agent, member
@@ -151,6 +152,31 @@ def test_a_sum_or_a_courtesy_asks_no_skill(
     assert (last.answer.status, last.answer.text, last.answer.domains) == (status, text, ())
     assert len(last.answer.tools) == sum(isinstance(event, ToolCalled) for event in events)
     assert not any(skill.requests for skill in skills.values())
+
+
+def test_a_program_brings_its_plan(agent: Agent, skills: dict[str, FakeSkill]) -> None:
+    steps = (Step("finance", question="Is it taxed?"), Step("medical", question="Is it safe?"))
+    answer = agent.ask("Who won the match?", plan=Plan(steps))
+    assert answer.domains == ("finance", "medical")
+    assert answer.plan == steps
+    assert skills["finance"].requests[0].question == "Is it taxed?"
+    assert skills["medical"].requests[0].question == "Is it safe?"
+
+
+@pytest.mark.parametrize(
+    ("steps", "domain", "message"),
+    [
+        ((), None, "expected 1 to 3 domains"),
+        ((Step("finance"), Step("finance")), None, "each once"),
+        ((Step("gardening"),), None, "gardening"),
+        ((Step("finance"),), "finance", "either a plan"),
+    ],
+)
+def test_a_plan_that_cannot_be_followed_is_refused(
+    agent: Agent, steps: tuple[Step, ...], domain: str | None, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        agent.ask("x", plan=Plan(steps), domain=domain)
 
 
 def test_given_evidence_goes_to_the_likeliest_domain_instead_of_declining(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.app import Agent
-from agent.events import Answered, Routed, Segment
+from agent.events import Answered, Part, Routed, Segment
 from agent.planner import is_follow_up, make_plan, search_query
 from skills.records import Turn
 from tests.agent.agent_fakes import FakeSkill, calculating, make_agent
@@ -103,10 +103,10 @@ def test_what_asks_nobody_in_a_session_too(question: str, reason: str) -> None:
     assert (plan.steps, plan.reason) == ((), reason)
 
 
-def test_at_most_two_domains_are_asked() -> None:
-    shares = {"a": 0.3, "b": 0.3, "c": 0.3, "general": 0.1}
-    plan = make_plan("A question about everything there is", Routed(("a", "b", "c"), shares, 0.0))
-    assert [step.domain for step in plan.steps] == ["a", "b"]
+def test_at_most_three_domains_are_asked() -> None:
+    shares = {"a": 0.3, "b": 0.3, "c": 0.2, "d": 0.2, "general": 0.0}
+    plan = make_plan("A question about everything there is", Routed(("a", "b", "c", "d"), shares, 0.0))
+    assert [step.domain for step in plan.steps] == ["a", "b", "c"]
 
 
 def test_nothing_can_answer_without_domains() -> None:
@@ -166,3 +166,13 @@ def test_a_pending_question_belongs_to_its_session_and_domain(
     assert agent.ask("80 kg", session="other").status == "declined"
     agent.ask("80 kg", session="s", domain="finance")
     assert skills["finance"].requests[-1].tool is None
+
+
+def test_each_skill_is_asked_its_part() -> None:
+    parts = (Part("finance", "Is it taxed?"), Part("legal", "Is it legal?"))
+    routed = Routed(("finance", "legal"), {"finance": 0.5, "legal": 0.5, "general": 0.0}, 0.0, parts)
+    plan = make_plan("Is it taxed and is it legal?", routed)
+    assert [(step.domain, step.question) for step in plan.steps] == [
+        ("finance", "Is it taxed?"),
+        ("legal", "Is it legal?"),
+    ]

@@ -49,13 +49,14 @@ def test_a_bad_turn_does_not_end_the_conversation(run: Run) -> None:
 
 def test_commands(run: Run) -> None:
     run("ask", "metformin?", "--session", "older")
-    typed = ("/help", "/sources", "/skills", "metformin?", "/sources", "/session")
+    typed = ("/help", "/sources", "/plan", "/skills", "metformin?", "/sources", "/plan", "/session")
     typed += ("/session other", "/session", "/new", "/nonsense")
     out = run("chat", "--session", "s", stdin="\n".join(typed)).out
     assert "Alt-Enter" in out
     assert "There is no answer yet." in out
     assert "medical     Medicines and diseases." in out
     assert "    metformin#side-effects\n    “Metformin often causes nausea and diarrhoea.”" in out
+    assert "medical     your question" in out
     assert "session s\n  older\n" in out
     assert "session other\n" in out
     assert "session chat-" in out

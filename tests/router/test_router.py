@@ -171,6 +171,25 @@ def test_a_follow_up_stays_with_its_topic(shipped: Path, garden: Pack) -> None:
     assert router.route("who won the football match and the chess game?", history).domains == ()
 
 
+def test_several_questions_go_to_their_owners(shipped: Path, garden: Pack, sailing: Pack) -> None:
+    router = _router([garden, sailing], shipped)
+    told = "My compost is wet."
+    routed = router.route(
+        f"{told} What is the best mulch for roses, and how do I choose a mainsail and rudder?"
+    )
+    assert routed.domains == ("garden", "sailing")
+    assert [part.text for part in routed.parts] == [
+        f"{told} What is the best mulch for roses",
+        f"{told} how do I choose a mainsail and rudder?",
+    ]
+
+
+def test_several_questions_of_one_owner_stay_together(shipped: Path, garden: Pack, sailing: Pack) -> None:
+    router = _router([garden, sailing], shipped)
+    routed = router.route("What is the best mulch for roses, and how do I choose tulips and compost?")
+    assert (routed.domains, routed.parts) == (("garden",), ())
+
+
 @pytest.mark.parametrize(
     "text", ["", "   ", "\n\t", "!!!???", "👍👍👍", "\x00\x01", "\ud800", "a" * 50_000, "词" * 50_000]
 )
