@@ -233,6 +233,14 @@ class Agent:
         """Forget a session. Raises UserError when there is no such session."""
         self._sessions.delete(session, user)
 
+    def rename_session(self, session: str, new: str, user: str | None = None) -> None:
+        """Give a session another name. Raises UserError when there is none, or the new name is taken."""
+        self._sessions.rename(session, new, user)
+
+    def fork_session(self, session: str, new: str, user: str | None = None) -> None:
+        """Copy a session under another name. Raises UserError as ``rename_session``."""
+        self._sessions.fork(session, new, user)
+
     # ------------------------------------------------------------------ one turn
 
     def _request(

@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,11 @@ def thread_id(session: str, user: str | None) -> str:
 def _prefix(user: str | None) -> str:
     """``quote`` leaves no slash in a user's name, so no user's prefix is part of another's."""
     return quote(user if user is not None else "local", safe="") + "/"
+
+
+def _slot(thread: str) -> int:
+    """Which lock a session has: one of a few, or a lock's file would be left behind for each."""
+    return hashlib.sha256(thread.encode()).digest()[0] % _LOCKS
 
 
 def turns_of(messages: Sequence[AnyMessage]) -> tuple[Turn, ...]:
@@ -166,9 +171,8 @@ class Sessions:
         Raises DataError if another turn of the session does not end within TURN_SECONDS. Returns at once,
         not holding it, when ``cancelled``.
         """
-        slot = hashlib.sha256(thread.encode()).digest()[0] % _LOCKS
         with readable(self.path):
-            lock = FileLock(self._lock_file(f"{slot:02}"))
+            lock = FileLock(self._lock_file(f"{_slot(thread):02}"))
         deadline = time.monotonic() + TURN_SECONDS
         while not cancelled():
             try:
@@ -216,6 +220,39 @@ class Sessions:
         thread = thread_id(session, user)
         with self.turn(thread, lambda: False), readable(self.path):
             self.saver.delete_thread(thread)
+
+    def rename(self, session: str, new: str, user: str | None = None) -> None:
+        """Give a session another name. Raises UserError when there is none, or the new name is taken."""
+        with self._moving(session, new, user) as (source, target), self.saver.cursor() as cursor:
+            for table in ("checkpoints", "writes"):
+                cursor.execute(f"UPDATE {table} SET thread_id = ? WHERE thread_id = ?", (target, source))  # noqa: S608
+
+    def fork(self, session: str, new: str, user: str | None = None) -> None:
+        """Copy a session under another name, to go on from here in two ways. Raises UserError as ``rename``."""
+        with self._moving(session, new, user) as (source, target), self.saver.cursor() as cursor:
+            cursor.execute("PRAGMA table_info(checkpoints)")
+            columns = [str(row[1]) for row in cursor.fetchall() if row[1] != "thread_id"]
+            kept = ", ".join(columns)
+            cursor.execute(
+                f"INSERT INTO checkpoints (thread_id, {kept}) SELECT ?, {kept} FROM checkpoints WHERE thread_id = ?",  # noqa: S608
+                (target, source),
+            )
+
+    @contextmanager
+    def _moving(self, session: str, new: str, user: str | None) -> Generator[tuple[str, str]]:
+        """(thread of the session, thread of the free new name), both held against other turns."""
+        self.turns(session, user)
+        source, target = thread_id(session, user), thread_id(new, user)
+        if source == target:
+            raise UserError(f"session {new!r} has that name already", subject=new)
+        with ExitStack() as held:
+            # Both in the same order everywhere, and a slot that they share once.
+            for thread in sorted({_slot(thread): thread for thread in (source, target)}.values(), key=_slot):
+                held.enter_context(self.turn(thread, lambda: False))
+            if self._load(target) is not None:
+                raise UserError(f"there is a session {new!r} already; choose another name", subject=new)
+            with readable(self.path):
+                yield source, target
 
     def close(self) -> None:
         """Close the file. The object can be used again and opens it anew."""

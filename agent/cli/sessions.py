@@ -1,4 +1,4 @@
-"""``collegium sessions``: list, show and delete remembered conversations. Knows the session file only."""
+"""``collegium sessions``: list, show, rename, fork and delete remembered conversations. Knows the session file only."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 app = typer.Typer(help="Remembered conversations.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Name of the session (see: collegium sessions list).")]
+New = Annotated[str, typer.Argument(help="The new name.")]
 User = Annotated[str | None, typer.Option("--user", help="Whose sessions; default: the terminal's.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -37,6 +38,20 @@ def show(name: Name, user: User = None, as_json: AsJson = False) -> None:
             print(json.dumps({"role": turn.role, "text": turn.text}, ensure_ascii=False))
         else:
             print(f"{turn.role}: {clean(turn.text)}")
+
+
+@app.command()
+def rename(name: Name, new: New, user: User = None) -> None:
+    """Give a session another name."""
+    _sessions().rename(name, new, user)
+    print(f"session {name!r} is now {new!r}")
+
+
+@app.command()
+def fork(name: Name, new: New, user: User = None) -> None:
+    """Copy a session, to go on from here in two ways."""
+    _sessions().fork(name, new, user)
+    print(f"session {new!r} is a copy of {name!r}")
 
 
 @app.command()

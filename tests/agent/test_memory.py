@@ -247,3 +247,57 @@ def test_an_ended_process_loses_its_turn_only(skill: FakeSkill, file: Path, kill
         "medical before",
         "medical after",
     ]
+
+
+def test_a_renamed_session_goes_on_under_its_new_name(skill: FakeSkill, file: Path) -> None:
+    with agent_over(skill, file) as agent:
+        agent.ask("medical one", session="draft")
+        agent.rename_session("draft", "knee")
+        agent.ask("medical two", session="knee")
+        assert [info.name for info in agent.sessions()] == ["knee"]
+        assert len(agent.turns("knee")) == 4
+        with pytest.raises(UserError, match="no session 'draft'"):
+            agent.turns("draft")
+
+
+def test_a_fork_goes_its_own_way(skill: FakeSkill, file: Path) -> None:
+    with agent_over(skill, file) as agent:
+        agent.ask("medical one", session="a")
+        agent.fork_session("a", "b")
+        agent.ask("medical of a", session="a")
+        agent.ask("medical of b", session="b")
+    with agent_over(skill, file) as agent:
+        assert [turn.text for turn in agent.turns("a")][::2] == ["medical one", "medical of a"]
+        assert [turn.text for turn in agent.turns("b")][::2] == ["medical one", "medical of b"]
+        agent.delete_session("a")
+        assert len(agent.turns("b")) == 4
+
+
+@pytest.mark.parametrize(
+    ("new", "message"), [("b", "there is a session 'b' already"), ("a", "has that name"), ("", "1 to 200")]
+)
+def test_a_name_that_cannot_be_had_is_refused(skill: FakeSkill, file: Path, new: str, message: str) -> None:
+    with agent_over(skill, file) as agent:
+        agent.ask("medical one", session="a")
+        agent.ask("medical two", session="b")
+        for change in (agent.rename_session, agent.fork_session):
+            with pytest.raises(UserError, match=message):
+                change("a", new)
+            with pytest.raises(UserError, match="no session 'lost'"):
+                change("lost", "c")
+        assert {info.name: info.turns for info in agent.sessions()} == {"a": 1, "b": 1}
+
+
+def test_no_secret_of_a_user_reaches_another(skill: FakeSkill, file: Path) -> None:
+    """Each of 20 users tells the agent a secret in each of 50 turns; nothing reaches another."""
+    users = [f"user-{number}" for number in range(20)]
+    with agent_over(skill, file, history=6) as agent:
+        for turn in range(50):
+            for user in users:
+                agent.ask(f"medical secret-of-{user}. turn {turn}", session="s", user=user)
+                seen = " ".join(old.text for old in skill.requests[-1].history)
+                assert all(f"secret-of-{other}." not in seen for other in users if other != user)
+                assert (f"secret-of-{user}." in seen) == (turn > 0)
+        for user in users:
+            told = " ".join(turn.text for turn in agent.turns("s", user))
+            assert {name for name in users if f"secret-of-{name}." in told} == {user}
