@@ -20,6 +20,7 @@ from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from skills.errors import CollegiumError, DataError, ModelError, ToolInputError
+from skills.numerals import in_digits
 from skills.pack import Argument, ArgumentPattern, Pack, ToolPattern
 from skills.records import ToolCall, ToolMatch
 
@@ -56,30 +57,6 @@ _BARE_NUMBER = re.compile(
 )
 _NUMBER = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?|-?\d+(?:\.\d+)?")
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
-_PLAIN = str.maketrans("０１２３４５６７８９％．＄￥－−", "0123456789%.$¥--")
-"""Full-width digits and signs as Chinese keyboards write them."""
-_NUMBER_WORDS = {
-    word: str(value)
-    for value, word in [
-        *enumerate(("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"), start=1),
-        *(
-            (11, "eleven"),
-            (12, "twelve"),
-            (15, "fifteen"),
-            (18, "eighteen"),
-            (20, "twenty"),
-            (25, "twenty-five"),
-            (30, "thirty"),
-        ),
-        *((40, "forty"), (50, "fifty"), (60, "sixty")),
-    ]
-}
-_COUNTED = re.compile(
-    rf"\b({'|'.join(sorted(_NUMBER_WORDS, key=len, reverse=True))})(?=[\s-]+"
-    r"(?:years?|months?|weeks?|days?|hours?|per\s?cent|%|kg|kilos?|pounds?|people|employees|children)\b)",
-    re.IGNORECASE,
-)
-"""A number in words before a unit: "for ten years"."""
 
 
 def pack_tools(pack: Pack) -> list[BaseTool]:
@@ -157,7 +134,7 @@ class ToolCaller:
 
     def match(self, question: str) -> ToolMatch | None:
         """The tool a question is for, perhaps with arguments missing; None if it is for none."""
-        text = _plain(question)
+        text = in_digits(question)
         wants_number = _wants_number(text)
         best: tuple[tuple[bool, int], ToolMatch] | None = None
         for name, pattern in self.patterns.items():
@@ -182,7 +159,7 @@ class ToolCaller:
         number stands for the one argument that is missing. A reply that asks something is a new question.
         """
         asked = self.match(question)
-        text = _plain(reply)
+        text = in_digits(reply)
         if asked is None or _NEW_QUESTION.search(text) or self.match(reply) is not None:
             return None
         given = {**asked.arguments, **(known or {})}
@@ -288,11 +265,6 @@ class ToolCaller:
         what = (field.description if field is not None else None) or key.replace("_", " ")
         given = f"{first['input']:g}" if isinstance(first["input"], float) else repr(first["input"])
         return f"{what.rstrip('.')}: got {given}. {first['msg']}."
-
-
-def _plain(text: str) -> str:
-    """The text as patterns expect it: ASCII digits and signs, numbers of units in digits."""
-    return _COUNTED.sub(lambda match: _NUMBER_WORDS[match.group(1).lower()], text.translate(_PLAIN))
 
 
 def _wants_number(text: str) -> bool:

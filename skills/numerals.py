@@ -1,0 +1,120 @@
+"""Numbers as people write them, in digits: "twenty-two years" -> "22 years", "half a million" -> "500000",
+"百分之四点一" -> "4.1%", full-width digits and signs as ASCII. What is no quantity stays: "一起", "one of them".
+
+English words are read by text2num, Chinese numerals by cn2an. Knows texts only.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable
+from functools import lru_cache
+
+_PLAIN = str.maketrans("０１２３４５６７８９％．＄￥－−", "0123456789%.$¥--")
+"""Full-width digits and signs as Chinese keyboards write them."""
+_SCALES = {
+    "k": 1_000,
+    "grand": 1_000,
+    "thousand": 1_000,
+    "million": 1_000_000,
+    "mn": 1_000_000,
+    "billion": 1_000_000_000,
+}
+_SCALED = re.compile(
+    r"(?<![\w.])(?P<number>\d[\d,]*(?:\.\d+)?)\s*(?:(?P<long>thousand|million|billion|grand|mn)|(?P<short>k))\b",
+    re.IGNORECASE,
+)
+_PENSION_PLAN = "401"
+"""401k is a name."""
+_HALF_OF = re.compile(r"\bhalf an? (million|billion|thousand)\b", re.IGNORECASE)
+_AND_A_HALF = re.compile(r"\b(\d+) and an? half\b", re.IGNORECASE)
+_AND_A_HALF_AFTER = re.compile(
+    r"\b(?P<number>\d+|an?|one) (?P<unit>million|billion|thousand|years?|months?|hours?) and an? half\b",
+    re.IGNORECASE,
+)
+_ENGLISH = re.compile(
+    r"\b(?:hundred|thousand|million|billion|eleven|twelve|\w+teen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)\b",
+    re.IGNORECASE,
+)
+_SMALL = {
+    word: str(value)
+    for value, word in enumerate("one two three four five six seven eight nine ten".split(), 1)
+}
+_COUNTED = re.compile(
+    rf"\b({'|'.join(_SMALL)})(?=[\s-]+(?:years?|months?|weeks?|days?|hours?|per\s?cent|%|kg|kilos?|pounds?|stone|feet"
+    r"|foot|people|employees|children|million|thousand|billion)\b| and an? half\b)",
+    re.IGNORECASE,
+)
+"""A small number in words before a unit: alone it is seldom a quantity ("one of them")."""
+_HALVES = re.compile(rf"\b({'|'.join(_SMALL)}) and an? half\b", re.IGNORECASE)
+_NUMERAL = r"[零〇一二两三四五六七八九十百千万亿]"
+_PERCENT = re.compile(rf"百分之({_NUMERAL}+(?:点{_NUMERAL}+)?)")
+_CHINESE = re.compile(
+    rf"(?<![第\w])(?P<alone>半)(?=年|个月|天)|(?<![第])(?P<number>{_NUMERAL}+(?:点{_NUMERAL}+)?)"
+    r"(?=个?(?:年|月|天|日|周|星期|小时)|岁|元|块|米|斤|公斤|千克|厘米|公分|磅|毫克|克|次|倍|分(?:利|息)|期|%|人|美元|欧元|英镑|港币)"
+)
+_KEPT = re.compile(r"一(?:年到头|天到晚|次性|日游|月份|人公司)|万[一元]|十分|百分|千万")
+"""Words that begin like a quantity."""
+
+
+def in_digits(text: str) -> str:
+    """The text with its quantities in digits."""
+    plain = text.translate(_PLAIN)
+    if _HAS_CHINESE.search(plain):
+        plain = _chinese(plain)
+    return _english(plain)
+
+
+_HAS_CHINESE = re.compile("[\u3400-\u9fff]")
+
+
+def _english(text: str) -> str:
+    text = _HALF_OF.sub(lambda found: f"0.5 {found[1]}", text)
+    text = _HALVES.sub(lambda found: f"{_SMALL[found[1].lower()]}.5", text)
+    text = _SCALED.sub(_scaled, text)
+    if _ENGLISH.search(text):
+        from text_to_num import alpha2digit
+
+        text = str(alpha2digit(text, "en"))
+    text = _COUNTED.sub(lambda found: _SMALL[found[1].lower()], text)
+    text = _AND_A_HALF.sub(r"\1.5", text)
+    text = _AND_A_HALF_AFTER.sub(
+        lambda found: f"{found['number'] if found['number'].isdigit() else 1}.5 {found['unit']}", text
+    )
+    return _SCALED.sub(_scaled, text)
+
+
+def _scaled(found: re.Match[str]) -> str:
+    if found["short"] and found["number"] == _PENSION_PLAN:
+        return found[0]
+    scale = _SCALES[(found["long"] or found["short"]).lower()]
+    value = float(found["number"].replace(",", "")) * scale
+    return f"{value:.6f}".rstrip("0").rstrip(".")
+
+
+def _chinese(text: str) -> str:
+    text = _PERCENT.sub(lambda found: f"{_read(found[1])}%", text)
+
+    def number(found: re.Match[str]) -> str:
+        if found["alone"]:
+            return "0.5"
+        if _KEPT.match(text, found.start()):
+            return found[0]
+        return _read(found["number"])
+
+    return _CHINESE.sub(number, text)
+
+
+@lru_cache(maxsize=256)
+def _read(numeral: str) -> str:
+    """A Chinese numeral in digits; what is none stays."""
+    import cn2an
+
+    convert: Callable[..., object] = cn2an.cn2an
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return f"{convert(numeral.replace('两', '二').replace('〇', '零'), 'smart')}"
+    except ValueError:
+        return numeral

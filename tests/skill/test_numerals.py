@@ -1,0 +1,52 @@
+"""Quantities in words become digits; words that are none stay."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skills.numerals import in_digits
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("twenty-two years", "22 years"),
+        ("415 thousand euros", "415000 euros"),
+        ("30k a year", "30000 a year"),
+        ("half a million", "500000"),
+        ("three and a half million", "3500000"),
+        ("three and a half percent", "3.5 percent"),
+        ("two and a half years", "2.5 years"),
+        ("a year and a half", "1.5 year"),
+        ("a hundred and five pounds", "a 105 pounds"),
+        ("1.25 million", "1250000"),
+        ("１２％", "12%"),
+        ("年利率百分之四点一，十八年", "年利率4.1%，18年"),
+        ("两年零六个月", "2年6个月"),
+        ("体重一百五十斤", "体重150斤"),
+        ("三千五百元", "3500元"),
+        ("半年", "0.5年"),
+        ("my 401k", "my 401k"),
+        ("one of them", "one of them"),
+        ("第三十八条", "第三十八条"),
+        ("一般一起一下", "一般一起一下"),
+        ("一次性支付", "一次性支付"),
+        ("what is two?", "what is two?"),
+    ],
+)
+def test_quantities(text: str, expected: str) -> None:
+    assert in_digits(text) == expected
+
+
+@given(
+    st.text(
+        alphabet=st.sampled_from("一二两三十百千万亿点零半年个月元 0123456789.,k%abcdehortuvwy"), max_size=40
+    )
+)
+def test_any_text_is_read(text: str) -> None:
+    assert isinstance(in_digits(text), str)
+
+
+@given(st.integers(1, 9_999_999))
+def test_digits_stay(number: int) -> None:
+    assert in_digits(f"it costs {number} euros") == f"it costs {number} euros"
