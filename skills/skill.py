@@ -15,6 +15,7 @@ import prompts
 from skills.errors import ToolInputError
 from skills.grounding.citations import cite
 from skills.grounding.guards import raised
+from skills.grounding.places import apart
 from skills.grounding.select import sentence_scores
 from skills.grounding.support import Check
 from skills.grounding.support import check as check_by_rules
@@ -24,6 +25,7 @@ from skills.pack import Pack
 from skills.records import (
     Evidence,
     Filter,
+    Passage,
     Retrieved,
     ScoredPassage,
     SkillAnswer,
@@ -43,6 +45,8 @@ REPORTED = 10
 """Of those, the ones that are reported."""
 ECHOED = 120
 """Characters of a question that a decline repeats."""
+RIVAL = 0.5
+"""Share of the best passage's probability from which another is as good an answer."""
 SHOWN = 3
 """Passages that may be reported as evidence; the answer is written from the first."""
 
@@ -87,7 +91,7 @@ class DomainSkill:
     1 guard      a red flag is answered at once
     2 tools      a calculation goes to a tool; a missing argument is asked for
     3 retrieve   hybrid search, or the passages that came with the request
-    4 evidence   an encoder keeps what answers the question; nothing: declined
+    4 evidence   an encoder keeps what answers the question; nothing: declined; of several places: asked which
     5 write      the adapter writes from it, each sentence is released when it is supported
     6 decide     the answer with its citations; unsupported writing gives way to the source's own sentences
     """
@@ -154,7 +158,16 @@ class DomainSkill:
                 timings=timings,
             )
             return
-        if request.configuration == "rag-passages":
+        rivals = [item.passage for item in evidence if item.score >= RIVAL * evidence[0].score]
+        if places := apart(f"{question} {request.question}", rivals):
+            yield from self._end(
+                "clarify",
+                self._which_place(request.question, places),
+                confidence=evidence[0].score,
+                reason="which_place",
+                timings=timings,
+            )
+        elif request.configuration == "rag-passages":
             passages = [item.passage for item in candidates[:REPORTED]]
             yield from self._writer.write_from_passages(
                 self.name, question, passages, evidence[0].score, timings
@@ -252,6 +265,11 @@ class DomainSkill:
             )
             .strip()
         )
+
+    def _which_place(self, question: str, places: Sequence[Passage]) -> str:
+        name = "clarify_place_zh" if is_chinese(question) else "clarify_place"
+        listed = "; ".join(f"{passage.jurisdiction} ({passage.title})" for passage in places)
+        return prompts.load(name).render(places=listed)
 
     def _end(
         self,

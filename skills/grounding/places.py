@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 
@@ -66,10 +67,30 @@ def elsewhere(question: str, passage: Passage) -> bool:
     asked = named(question)
     if not asked:
         return False
-    known = _gazetteer().names.keys()
-    covered = {code for code in _CODE.findall(stated) if code in known} | named(stated)
-    covered |= named(f"{passage.title} {passage.text}")
+    covered = _stated(passage) | named(f"{passage.title} {passage.text}")
     return bool(covered) and not any(_related(place, other) for place in asked for other in covered)
+
+
+def apart(question: str, passages: Sequence[Passage]) -> tuple[Passage, ...]:
+    """The passages, the first of each place, where they speak about places that have nothing to do with each other and
+    the question names none: its answer depends on the place. Otherwise none."""
+    found: dict[frozenset[str], Passage] = {}
+    for passage in () if named(question) else passages:
+        places = _stated(passage)
+        if not places:
+            return ()  # what holds everywhere answers
+        if not any(_related(one, other) for known in found for one in known for other in places):
+            found[places] = passage
+    return tuple(found.values()) if len(found) > 1 else ()
+
+
+def _stated(passage: Passage) -> frozenset[str]:
+    """Codes of the places that a passage says it is about; none for one that holds everywhere."""
+    if not passage.jurisdiction or _EVERYWHERE.search(passage.jurisdiction):
+        return frozenset()
+    known = _gazetteer().names.keys()
+    codes = {code for code in _CODE.findall(passage.jurisdiction) if code in known}
+    return frozenset(codes | named(passage.jurisdiction))
 
 
 def _related(one: str, other: str) -> bool:

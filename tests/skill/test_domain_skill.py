@@ -338,3 +338,29 @@ def test_a_figure_of_a_table_is_read_without_the_model(pack: Pack) -> None:
 def test_a_table_that_is_no_evidence_is_not_read(pack: Pack) -> None:
     events, _ = run(pack, "What were net sales in 2018?", passages=[REPORT], probability=0.1)
     assert final(events).status == "declined"
+
+
+def test_where_the_answer_depends_on_the_place_it_is_asked_for(pack: Pack) -> None:
+    notes = [
+        Passage("us#1", "Copyright lasts for life plus 70 years.", "Copyright: Term", jurisdiction="US"),
+        Passage(
+            "us#2",
+            "Copyright of a work for hire lasts 95 years.",
+            "Copyright: Hire",
+            jurisdiction="US federal",
+        ),
+        Passage("cn#1", "Copyright lasts for life plus 50 years.", "China: copyright", jurisdiction="CN"),
+    ]
+    answer = final(run(pack, "How long does copyright last?", passages=notes)[0])
+    assert (answer.status, answer.reason) == ("clarify", "which_place")
+    assert "US (Copyright: Term); CN (China: copyright)" in answer.text
+    everywhere = Passage("m#1", "Copyright lasts for decades.", "Copyright", jurisdiction="international")
+    for question, passages in (
+        ("How long does copyright last in China?", notes),
+        ("How long does copyright last?", notes[2:]),
+        ("How long does copyright last?", [*notes, everywhere][-2:]),
+    ):
+        events, _ = run(pack, question, ["Copyright lasts for life plus 50 years [1]."], passages=passages)
+        last = events[-1]
+        assert isinstance(last, SkillAnswer)
+        assert last.status == "answered"
