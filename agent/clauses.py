@@ -13,22 +13,22 @@ from dataclasses import dataclass
 from skills.retrieval.text import is_chinese, sentences
 
 _QUESTION_WORD = (
-    r"(?:what|how|why|when|where|who|whom|whose|which|whether|can|could|may|might|must|do|does|did|am|is|are|was|were|"
-    r"should|shall|will|would|has|have|had|if|tell|explain|calculate|compute|compare|list|give)"
+    r"(?:(?:what|how|where|who)(?:['’]?s)?|why|when|whom|whose|which|whether|can|could|may|might|must|do|does|did|am|is"
+    r"|are|was|were|should|shall|will|would|has|have|had|tell|explain|calculate|compute|compare|list|give)"
 )
 _JOINT = re.compile(
     r"\s*(?:[,;—–-]\s*)?\b(?:and|but|also|plus|or|then|so|as well as)\b[\s,]+"
-    r"(?:(?:also|then|if so|in that case),?\s+)?"
-    rf"(?={_QUESTION_WORD}\b)|\s*[,;—–]\s*(?={_QUESTION_WORD}\b)|\s*\b(?:as well as)\b\s+",
+    r"(?:(?:also|then|if so|in that case|on a separate matter),?\s+)?"
+    rf"(?={_QUESTION_WORD}\b)|\s*(?:[,;:—–]|\.\.+|\s&)\s*(?={_QUESTION_WORD}\b)|\s*\bas well as\b\s+",
     re.IGNORECASE,
 )
 _CHINESE_JOINT = re.compile(r"[，,；;、]\s*|(?:另外|还有|同时|以及)")
 _ASKS = re.compile(
-    r"[?？]|(?:^|[,;—–-]\s*|\b(?:and|but|also|so|then|please|to know|wondering|wonder|ask|tell me|sure)\s+)"
+    r"[?？]|(?:^|[,;:—–-]\s*|\b(?:and|but|also|so|then|please|to know|wondering|wonder|ask|tell me|sure)\s+)"
     rf"{_QUESTION_WORD}\b"
     r"|\b(?:need to know|want to know|advice on|help with|tell me|explain)\b"
     r"|吗|呢|什么|怎么|怎样|如何|多少|多久|多长|哪|几[个天年月次]|是否|能不能|可不可以|要不要|会不会|有没有|该不该|算不算|是不是|需不需要"
-    r"|请问|为什么|为何|咋|啥",
+    r"|还是|要紧|请问|为什么|为何|咋|啥",
     re.IGNORECASE,
 )
 _SHORTEST = 8
@@ -43,18 +43,20 @@ class Clause:
     text: str
     asks: bool
     """Whether it asks something, instead of telling what the question is about."""
+    sentence: int
+    """Place of its sentence in the request."""
 
 
 def clauses(text: str) -> list[Clause]:
     """The parts of a request in order; one that has no joints is a single part."""
     found: list[Clause] = []
-    for start, end in sentences(text):
+    for place, (start, end) in enumerate(sentences(text)):
         sentence = text[start:end].strip()
         whole_asks = _ASKS.search(sentence) is not None
         parts = list(_pieces(sentence))
         for part in parts:
             asks = _ASKS.search(part) is not None or (whole_asks and len(parts) == 1)
-            found.append(Clause(part, asks))
+            found.append(Clause(part, asks, place))
     return found
 
 

@@ -42,7 +42,8 @@ _KINDS: tuple[tuple[Courtesy, re.Pattern[str]], ...] = (
     (
         "agreement",
         re.compile(
-            rf"^\W*(?:ok(?:ay)?|great|good|cool|yes|no|fine|perfect|got it|i see){_FEW}|^\W*(?:好的|明白了|知道了|嗯)",
+            r"^\W*(?:lol|haha+|wow|ok(?:ay)?|great|good|cool|yes|no|fine|perfect|got it|i see|whatever|never mind)"
+            rf"{_FEW}|^\W*(?:好的|明白了|知道了|嗯|哈哈|厉害|不用了|没事了)",
             re.I,
         ),
     ),

@@ -9,11 +9,16 @@ import re
 from collections.abc import Sequence
 
 from agent.arithmetic import calculate
+from agent.clauses import clauses
 from agent.courtesy import courtesy_of
 from agent.events import Routed
 from agent.plan import MOST_STEPS, Plan, Step
 from skills.records import Turn
 
+ELSEWHERE = 0.9
+"""A question in a session that belongs to no domain with this probability is not about what was said before."""
+_ALONE = 4
+"""Words up to which a message cannot be about something else."""
 CONFIDENT = 0.8
 """A follow-up leaves the session's domain when the router is this sure of another one."""
 
@@ -76,19 +81,24 @@ def make_plan(
     0. A sum is worked out, a courtesy is returned: no skill is asked.
     1. Domains over the router's threshold answer, at most MOST_STEPS.
     2. A follow-up stays with the session's last domain unless the router is confident of another one.
-    3. A very short question that is out of scope alone is taken as a follow-up too.
+    3. A message that asks nothing, a very short one, and one that is not clearly out of scope are follow-ups too.
     4. Out of scope: declined; if the caller brought the evidence (``must_answer``), the likeliest domain
        answers.
     """
     if not must_answer and (call := calculate(question)):
         return Plan((), "arithmetic", call)
     domains = routed.domains[:MOST_STEPS]
-    follows = bool(last_domain and history) and (
-        is_follow_up(question) or (not domains and length(question) <= 4 and not courtesy_of(question))
+    # What only tells something ("he's 79") says more about the case that was asked about.
+    tells = not any(clause.asks for clause in clauses(question))
+    strange = routed.probabilities.get("general", 0.0) >= ELSEWHERE and length(question) > _ALONE
+    follows = (
+        bool(last_domain and history)
+        and not courtesy_of(question)
+        and (is_follow_up(question) or tells or length(question) <= _BARE or (not domains and not strange))
     )
     if follows:
         best = max((routed.probabilities.get(domain, 0.0) for domain in domains), default=0.0)
-        if not domains or last_domain in domains or best < CONFIDENT:
+        if not domains or last_domain in domains or best < CONFIDENT or tells or length(question) <= _BARE:
             domains = (last_domain,)
     if not domains and must_answer:
         scores = {name: share for name, share in routed.probabilities.items() if name != "general"}

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from langchain_core.embeddings import Embeddings
 
-from agent.clauses import clauses
+from agent.clauses import Clause, clauses
 from agent.events import Part, Routed
 from agent.planner import is_follow_up, search_query
 from skills.errors import DataError
@@ -49,7 +49,7 @@ SHIPPED = Path(__file__).with_name("router_head")
 OUT_OF_SCOPE = Path(__file__).with_name("out_of_scope.jsonl")
 NEWCOMER_VERSION = "1"
 """Part of the cache key: raise it when fitting gives another head."""
-SURE = 0.6
+SURE = 0.5
 """Probability from which a part of a request is a domain's."""
 CERTAIN = 0.8
 """A follow-up that is this clearly of some domain by itself is not read with what came before."""
@@ -132,28 +132,38 @@ class Router:
         part that is nobody's for sure goes to the domain before it.
         """
         found = clauses(text[:CLIP])
-        asking = [clause for clause in found if clause.asks]
-        if len(asking) < 2:
+        if sum(clause.asks for clause in found) < 2:
             return ()
-        told = " ".join(clause.text for clause in found if not clause.asks)
-        read: list[str] = []
-        before = told
-        for clause in asking:
-            read.append(f"{before} {clause.text}".strip() if is_follow_up(clause.text) else clause.text)
-            before = clause.text
+        told: list[str] = []
+        near: list[Clause] = []
         asked: dict[str, list[str]] = {}
         unowned: list[str] = []
-        last = ""
-        for clause, shares in zip(asking, map(self._probabilities, read), strict=True):
-            best = max(shares, key=lambda name: shares[name])
-            if best != GENERAL and shares[best] >= SURE:
-                last = best
-            if last:
-                asked.setdefault(last, []).extend([*unowned, clause.text])
+        last = before = ""
+        for clause in found:
+            if not clause.asks:
+                near.append(clause)
+                continue
+            # "Lent 200,000 at 18 %, is that allowed?": what the sentence tells belongs to its question.
+            told += [other.text for other in near if other.sentence != clause.sentence]
+            own = " ".join(
+                [*(other.text for other in near if other.sentence == clause.sentence), clause.text]
+            )
+            near.clear()
+            owner = self._owner(own) or self._owner(f"{before or ' '.join(told[-1:])} {own}") or last
+            before = own
+            if owner:
+                asked.setdefault(owner, []).extend([*unowned, own])
                 unowned.clear()
+                last = owner
             else:
-                unowned.append(clause.text)
-        return tuple(Part(name, " ".join([told, *texts]).strip()) for name, texts in asked.items())
+                unowned.append(own)
+        return tuple(Part(name, " ".join([*told, *texts])) for name, texts in asked.items())
+
+    def _owner(self, text: str) -> str:
+        """The domain that a part of a request surely belongs to; "" if none does."""
+        shares = self._probabilities(text)
+        best = max(self.domains, key=lambda name: shares[name], default=GENERAL)
+        return best if shares.get(best, 0.0) >= SURE else ""
 
     def explain(self, text: str, *, words: int = 8) -> Explanation:
         """The decision and the words that mattered most for the likeliest label."""

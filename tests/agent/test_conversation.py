@@ -99,8 +99,16 @@ def test_where_a_follow_up_goes(
     ],
 )
 def test_what_asks_nobody_in_a_session_too(question: str, reason: str) -> None:
-    plan = make_plan(question, Routed((), MEDICAL, 0.0), history=HISTORY, last_domain="medical")
+    nowhere = {"medical": 0.02, "general": 0.98}
+    plan = make_plan(question, Routed((), nowhere, 0.0), history=HISTORY, last_domain="medical")
     assert (plan.steps, plan.reason) == ((), reason)
+
+
+@pytest.mark.parametrize("told", ["he's 79 and has Parkinson's", "I scored 14", "medical care too?"])
+def test_what_only_tells_more_stays_where_it_was(told: str) -> None:
+    elsewhere = Routed(("finance",), {"medical": 0.0, "finance": 0.99, "general": 0.01}, 0.0)
+    plan = make_plan(told, elsewhere, history=HISTORY, last_domain="medical")
+    assert [step.domain for step in plan.steps] == ["medical"]
 
 
 def test_at_most_three_domains_are_asked() -> None:
