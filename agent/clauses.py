@@ -14,7 +14,9 @@ from skills.retrieval.text import is_chinese, sentences
 
 _QUESTION_WORD = (
     r"(?:(?:what|how|where|who)(?:['’]?s)?|why|when|whom|whose|which|whether|can|could|may|might|must|do|does|did|am|is"
-    r"|are|was|were|should|shall|will|would|has|have|had|tell|explain|calculate|compute|compare|list|give)"
+    r"|are|should|shall|will|would|tell|explain|calculate|compute|compare|list|give"
+    # "He's 79 and has gout" asks nothing, "and has he a claim" does.
+    r"|(?:has|have|had|was|were)(?=\s+(?:i|you|he|she|it|we|they|the|an?|this|that|there|my|your|his|her|our|their)\b))"
 )
 _JOINT = re.compile(
     r"\s*(?:[,;—–-]\s*)?\b(?:and|but|also|plus|or|then|so|as well as)\b[\s,]+"
