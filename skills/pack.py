@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -85,11 +85,20 @@ class Guard(_Strict):
 
 
 class ArgumentPattern(_Strict):
-    """One way an argument is written. ``regex`` has a group ``value``; numbers lose their commas."""
+    """One way an argument is written. ``regex`` has a group ``value``; numbers lose their commas.
+
+    Further groups a regex may have:
+
+    - ``times``: a word for a power of ten that multiplies the number (万, m, bn)
+    - ``add``: a second number, added after multiplying it by ``add_scale`` (17 pounds *8* ounces)
+    - ``minus``: a number taken away (from *2018* to 2025)
+    - ``count``: how often a list repeats its one number (500 a year for *5* years)
+    """
 
     regex: Regex
     scale: float = 1.0
     """Numbers are multiplied by this, for units: pounds to kilograms 0.45359237."""
+    add_scale: float = 1.0
     value: str | None = None
     """Takes the place of the matched text, for choices: "Frau" -> "female"."""
 
@@ -104,7 +113,10 @@ class Argument(_Strict):
 
 
 class ToolPattern(_Strict):
-    """One tool of ``tools.toml``: when a question is for it and where its arguments are."""
+    """One tool of ``tools.toml``: when a question is for it and where its arguments are.
+
+    ``{name}`` in a pattern stands for the part of that name in the table ``define`` of the file.
+    """
 
     triggers: tuple[Regex, ...] = Field(min_length=1)
     """Any one must match for the tool to be considered."""
@@ -191,6 +203,34 @@ def _toml(path: Path) -> dict[str, Any]:
         raise DataError(f"{str(path)!r}: {error}", subject=path) from error
 
 
+_PIECE = re.compile(r"\{([a-z_]+)\}")
+
+
+def _filled(value: Any, pieces: Mapping[str, str]) -> Any:
+    """A value of ``tools.toml`` with ``{name}`` in its strings replaced by that entry of its ``[define]``."""
+    match value:
+        case str():
+            return _PIECE.sub(lambda found: f"(?:{pieces[found[1]]})", value)
+        case list():
+            return [_filled(one, pieces) for one in cast(list[Any], value)]
+        case dict():
+            return {key: _filled(one, pieces) for key, one in cast(dict[str, Any], value).items()}
+        case _:
+            return value
+
+
+def _tool_patterns(path: Path) -> dict[str, ToolPattern]:
+    """``tools.toml``. Its table ``define`` names parts of regexes; a later one may use the earlier ones."""
+    table = _toml(path)
+    pieces: dict[str, str] = {}
+    try:
+        for name, piece in table.pop("define", {}).items():
+            pieces[name] = _filled(piece, pieces)
+        return {name: ToolPattern.model_validate(_filled(row, pieces)) for name, row in table.items()}
+    except KeyError as error:
+        raise DataError(f"{str(path)!r}: {error} is not in [define]", subject=path) from error
+
+
 def load_pack(folder: Path, *, origin: str, trusted: bool) -> Pack:
     """Read and validate a pack's TOML files. Raises DataError naming file and field."""
     path = folder / "pack.toml"
@@ -201,7 +241,7 @@ def load_pack(folder: Path, *, origin: str, trusted: bool) -> Pack:
             guards = tuple(Guard.model_validate(row) for row in _toml(path).get("guard", []))
         patterns: dict[str, ToolPattern] = {}
         if (path := folder / "tools.toml").is_file():
-            patterns = {name: ToolPattern.model_validate(row) for name, row in _toml(path).items()}
+            patterns = _tool_patterns(path)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

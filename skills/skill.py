@@ -19,7 +19,8 @@ from skills.grounding.places import apart
 from skills.grounding.select import sentence_scores
 from skills.grounding.support import Check
 from skills.grounding.support import check as check_by_rules
-from skills.grounding.table_questions import answer_from_table
+from skills.grounding.table_questions import answer_from_table, asks_for_calculation
+from skills.grounding.tables import rows
 from skills.grounding.writer import Writer
 from skills.pack import Pack
 from skills.records import (
@@ -47,6 +48,8 @@ ECHOED = 120
 """Characters of a question that a decline repeats."""
 RIVAL = 0.5
 """Share of the best passage's probability from which another is as good an answer."""
+FITTING = 0.65
+"""How well the names of a table's rows have to fit a question to answer it."""
 SHOWN = 3
 """Passages that may be reported as evidence; the answer is written from the first."""
 
@@ -177,7 +180,13 @@ class DomainSkill:
         else:
             use_adapter = request.configuration == "lora+rag"
             yield from self._writer.write(
-                self.name, question, evidence[0], use_adapter=use_adapter, timings=timings
+                self.name,
+                question,
+                evidence[0],
+                use_adapter=use_adapter,
+                timings=timings,
+                # The model cannot calculate: it would give one of the figures for the result.
+                quote=asks_for_calculation(question) and bool(rows(evidence[0].passage.text)),
             )
 
     def _use_tool(self, request: SkillRequest) -> Iterator[SkillEvent]:
@@ -217,9 +226,9 @@ class DomainSkill:
         """The figure that the question asks for, where a table of the evidence has it or what it is worked out from."""
         answers = [(answer_from_table(question, item.passage.text), item) for item in evidence]
         fitting = [(found.fit(question), found, item) for found, item in answers if found is not None]
-        if not fitting:
+        fit, found, item = max(fitting, key=lambda triple: triple[0], default=(0.0, None, None))
+        if found is None or item is None or fit < FITTING:
             return
-        _, found, item = max(fitting, key=lambda triple: triple[0])
         call = ToolCall(
             "table",
             {f"{figure.row.label}, {figure.header}": figure.text for figure in found.figures},

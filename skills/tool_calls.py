@@ -28,6 +28,8 @@ __all__ = ["LONGEST_RESULT", "ToolCaller", "ToolMatch", "pack_tools"]
 
 LONGEST_RESULT = 2000
 """Characters of a tool's text that are kept."""
+LONGEST_QUESTION = 2000
+"""Characters of a question for a tool: a longer text is a document, and slow to search."""
 
 _CALCULATION = re.compile(
     r"\b(?:calculate|calculation|calculator|compute|work\s+out|figure\s+out|estimate)\b"
@@ -36,10 +38,15 @@ _CALCULATION = re.compile(
 )
 _QUANTITY = re.compile(
     r"\bhow\s+(?:much|many|long|high|large)\b|\bwhat(?:'s|\s+is|\s+are|\s+was|\s+would|\s+will)\b"
-    r"|多少|多大|多久|多长",
+    r"|\bwhen\b|多少|多大|多久|多长|什么时候|何时|哪[一]?天|几号",
     re.IGNORECASE,
 )
-_OWN_CASE = re.compile(r"\b(?:I|I'm|my|me|we|our|his|her|the patient's)\b|我|咱", re.IGNORECASE)
+_OWN_CASE = re.compile(
+    r"\b(?:I|I'm|my|me|we|our|his|her|the patient's)\b|我|咱"
+    # Chinese leaves out the subject: 借了朋友30万, 年薪25万要交多少
+    r"|(?:借|欠|存|投|买|贷|干|做|工作|入职|签)了(?=.*\d)|(?=.*\d).*(?:要|得|该|能|可以)(?:交|缴|拿|付|还|赔|领)(?:到)?多少",
+    re.IGNORECASE,
+)
 _METHOD = re.compile(
     r"\bhow\s+(?:is|are|was|were|do|does|can|should|would)\b(?!.*\b(?:my|his|her|our)\b).*"
     r"\b(?:calculated?|computed?|work(?:ed)?\s+out|estimated?|determined?)\b"
@@ -47,6 +54,13 @@ _METHOD = re.compile(
     re.IGNORECASE,
 )
 """Asks how something is calculated: words, unless it brings numbers."""
+_OTHER_QUESTION = re.compile(
+    r"(?:^|[.?!;:,]\s)\s*(?:(?:is|are|am|was|were|does|do|did|has|have|should|can|could|may|must|will|would)\b"
+    r"(?!\s+you\b)|(?:why|who|whose|which|explain|describe|define|tell|how (?:is|are|was|were|does|did))\b)"
+    r"|吗|是否|能否|能不能|要不要|为什么|为何|谁|哪些|哪个|区别|还是|什么是|解释|介绍|什么意思|代表什么|说明什么|意味",
+    re.IGNORECASE,
+)
+"""Asks for a yes, a reason or a choice."""
 _NEW_QUESTION = re.compile(
     r"[?？]|^\s*(?:what|how|why|when|where|who|which|can|could|should|does|do|is|are|may|tell|explain)\b"
     r"|什么|怎么|如何|为什么|是否|吗",
@@ -57,6 +71,31 @@ _BARE_NUMBER = re.compile(
 )
 _NUMBER = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?|-?\d+(?:\.\d+)?")
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
+_CHINESE_DIGITS = str.maketrans(
+    dict(zip("零〇一二两三四五六七八九", "001223456789", strict=True)) | {"半": "0.5"}
+)
+"""The 七五 of 一米七五 and the 半 of 一年半 have no unit after them, so they are still in words."""
+_POWERS = {
+    "百": 1e2,
+    "千": 1e3,
+    "万": 1e4,
+    "百万": 1e6,
+    "千万": 1e7,
+    "亿": 1e8,
+    "k": 1e3,
+    "m": 1e6,
+    "mm": 1e6,
+    "mil": 1e6,
+    "b": 1e9,
+    "bn": 1e9,
+    "lakh": 1e5,
+    "crore": 1e7,
+}
+"""Words that multiply a number (group ``times``). English words are already in digits, see numerals."""
+_ORDINAL = re.compile(r"(?:\byear|第)\s*\d+", re.IGNORECASE)
+_LISTED = re.compile(
+    rf"({_NUMBER.pattern})\s*({'|'.join(sorted(_POWERS, key=len, reverse=True))})?(?![a-z])", re.I
+)
 
 
 def pack_tools(pack: Pack) -> list[BaseTool]:
@@ -103,8 +142,8 @@ class ToolCaller:
 
     A tool is considered where one of its triggers matches and none of its ``unless``. Of those wins the one
     with all required arguments in the question, then the one with most arguments found, then the first of
-    ``tools.toml``. A tool whose required arguments are all absent is only meant if the question asks for a
-    calculation.
+    ``tools.toml``. A tool whose required arguments are all absent, or some of them in a question for a yes, a
+    reason or a choice, is only meant if the question asks for a calculation.
     """
 
     def __init__(self, tools: Sequence[BaseTool], patterns: Mapping[str, ToolPattern]) -> None:
@@ -134,14 +173,17 @@ class ToolCaller:
 
     def match(self, question: str) -> ToolMatch | None:
         """The tool a question is for, perhaps with arguments missing; None if it is for none."""
-        text = in_digits(question)
+        text = _plain(question)
+        if len(text) > LONGEST_QUESTION:
+            return None
         wants_number = _wants_number(text)
         best: tuple[tuple[bool, int], ToolMatch] | None = None
         for name, pattern in self.patterns.items():
             if not _any(pattern.triggers, text) or _any(pattern.unless, text):
                 continue
             match = self._matched(name, question, self._find(name, text))
-            if len(match.missing) == len(self.required(name)) and not wants_number:
+            unclear = len(match.missing) == len(self.required(name)) or _OTHER_QUESTION.search(text)
+            if match.missing and unclear and not wants_number:
                 continue
             rank = (not match.missing, len(match.arguments))
             if best is None or rank > best[0]:
@@ -159,7 +201,7 @@ class ToolCaller:
         number stands for the one argument that is missing. A reply that asks something is a new question.
         """
         asked = self.match(question)
-        text = in_digits(reply)
+        text = _plain(reply)
         if asked is None or _NEW_QUESTION.search(text) or self.match(reply) is not None:
             return None
         given = {**asked.arguments, **(known or {})}
@@ -235,12 +277,25 @@ class ToolCaller:
         for match in re.finditer(pattern.regex, text, re.IGNORECASE):
             if pattern.value is not None:
                 return self._read(name, key, pattern.value, pattern.scale)
-            start, end = match.span("value") if "value" in match.re.groupindex else match.span()
-            if start < 0 or any(start < other_end and other_start < end for other_start, other_end in taken):
+            groups = {group: found for group, found in match.groupdict().items() if found is not None}
+            spans = [match.span(group) for group in ("value", "add", "minus", "count") if group in groups]
+            spans = spans or [match.span()]
+            if any(
+                start < other_end and other_start < end
+                for start, end in spans
+                for other_start, other_end in taken
+            ):
                 continue
-            value = self._read(name, key, text[start:end], pattern.scale)
+            scale = pattern.scale * _POWERS.get(groups.get("times", "").lower(), 1.0)
+            value = self._read(name, key, groups.get("value", match[0]), scale)
+            if isinstance(value, int | float):
+                added = _number(groups.get("add", "0")) or 0.0
+                less = _number(groups.get("minus", "0")) or 0.0
+                value = value + added * pattern.add_scale - less * scale if added or less else value
+            elif isinstance(value, list) and "count" in groups:
+                value = cast(list[float], value) * int(groups["count"])
             if value is not None:
-                taken.append((start, end))
+                taken += spans
                 return value
         return None
 
@@ -248,13 +303,13 @@ class ToolCaller:
         """The text as the parameter's type; None where it is not a number and should be one."""
         kind = self._fields(name)[key].annotation
         if _is_list(kind):
-            return [float(number.replace(",", "")) * scale for number in _NUMBER.findall(text)] or None
+            return _listed(text, scale) or None
         if not _is_number(kind):
             return text.strip()
-        try:
-            number = float(text.replace(",", "").replace(" ", "")) * scale
-        except ValueError:
+        number = _number(text)
+        if number is None:
             return None
+        number *= scale
         return int(number) if number.is_integer() and not _has(kind, float) else number
 
     def _range_message(self, name: str, error: ValidationError) -> str:
@@ -265,6 +320,28 @@ class ToolCaller:
         what = (field.description if field is not None else None) or key.replace("_", " ")
         given = f"{first['input']:g}" if isinstance(first["input"], float) else repr(first["input"])
         return f"{what.rstrip('.')}: got {given}. {first['msg']}."
+
+
+def _plain(text: str) -> str:
+    """The text in one line with its quantities in digits."""
+    return " ".join(in_digits(text).split())
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text.translate(_CHINESE_DIGITS).replace(",", "").replace(" ", ""))
+    except ValueError:
+        return None
+
+
+def _listed(text: str, scale: float) -> list[float]:
+    """The numbers of a list. A power of ten after the last one counts for all: "20、25、28万"."""
+    found = _LISTED.findall(_ORDINAL.sub(" ", text))
+    last = found[-1][1] if found else ""
+    return [
+        float(number.replace(",", "")) * scale * _POWERS.get((power or last).lower(), 1.0)
+        for number, power in found
+    ]
 
 
 def _wants_number(text: str) -> bool:

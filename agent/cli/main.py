@@ -28,6 +28,7 @@ from agent.cli import (
     data,
     doctor,
     domains,
+    evaluate,
     index,
     models,
     predict,
@@ -83,6 +84,7 @@ app.add_typer(models.app, name="models")
 app.command("doctor")(doctor.command)
 app.add_typer(train.app, name="train")
 app.add_typer(data.app, name="data")
+app.add_typer(evaluate.app, name="eval")
 app.command("calibrate")(calibrate.command)
 app.command("score")(score.command)
 app.command("bench")(bench.command)

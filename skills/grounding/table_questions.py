@@ -132,6 +132,11 @@ class TableAnswer:
         return 2 * len(asked & own) / max(1, len(asked) + len(own))
 
 
+_REASON = re.compile(
+    r"\b(?:why|because|accounted for|caus\w+|led to|leads? to|reasons?|due to|dr[io]ve\w*|attribut\w+|explain\w*)\b",
+    re.I,
+)
+"""Asks for words, whatever has changed."""
 _ASKS_FIGURE = re.compile(r"^\W*(?:what|how (?:much|many))\b", re.I)
 _OTHER = re.compile(rf"\baverage\b|\b{_MOVE}\b|\bproportion\b|\bmore\b|\bless\b|\bcompared\b", re.I)
 _HIGHER = r"(?:higher|larger|greater|bigger|highest|largest|greatest|biggest|most|more)"
@@ -142,6 +147,8 @@ _BOUND = re.compile(r"\bthan\b|\bexceed", re.I)
 
 def operation_of(question: str) -> Operation | None:
     """What a question asks to be done with figures; None for one that asks for no calculation, or for several."""
+    if _REASON.search(question):
+        return None
     if _WHICH_YEAR.search(question):
         if _BOUND.search(question):
             return None
@@ -153,6 +160,11 @@ def operation_of(question: str) -> Operation | None:
         if pattern.search(question):
             return name
     return "lookup" if _ASKS_FIGURE.search(question) and not _OTHER.search(question) else None
+
+
+def asks_for_calculation(question: str) -> bool:
+    """Whether an answer has to be worked out: a figure that stands somewhere is none."""
+    return operation_of(question) not in (None, "lookup")
 
 
 def answer_from_table(question: str, text: str) -> TableAnswer | None:

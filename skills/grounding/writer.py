@@ -55,7 +55,14 @@ class Writer:
         self._adapter = adapter
 
     def write(
-        self, domain: str, question: str, evidence: Evidence, *, use_adapter: bool, timings: dict[str, float]
+        self,
+        domain: str,
+        question: str,
+        evidence: Evidence,
+        *,
+        use_adapter: bool,
+        timings: dict[str, float],
+        quote: bool = False,
     ) -> Iterator[SkillEvent]:
         """Answer from one passage's evidence, sentence by sentence; ends with the SkillAnswer.
 
@@ -64,7 +71,7 @@ class Writer:
                       that misses the point; it is released as soon as one came from a sentence near the best
             3 quote   where none did, the best sentence goes first, word for word
 
-        Chinese evidence is quoted, not rewritten: the default base does not write Chinese.
+        Chinese evidence is quoted, not rewritten: the default base does not write Chinese. ``quote``: so is this.
         """
         passage = evidence.passage
         ranked = self._rank(question, evidence)
@@ -84,7 +91,7 @@ class Writer:
                 spans.append(unit.span)
                 yield Token(marked if len(shown) == 1 else f" {marked}", domain)
 
-        if not is_chinese(passage.text):
+        if not quote and not is_chinese(passage.text):
             user = prompts.load("evidence").render(evidence=prompt_text(evidence), question=question)
             for sentence in self._sentences(user, use_adapter, timings):
                 verdict = self._check(sentence, [unit.text for unit in read], question, context=context)

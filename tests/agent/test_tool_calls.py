@@ -311,3 +311,95 @@ def test_functions_need_docstring_and_types(tmp_path: Path) -> None:
 def test_an_untrusted_pack_has_no_tools(tmp_path: Path) -> None:
     caller = ToolCaller.for_pack(write_pack(tmp_path / "sums", TOOLS, PATTERNS, trusted=False))
     assert caller.match("BMI at 80 kg and 180 cm") is None
+
+
+GROUPS = r"""
+[define]
+n = '\d+(?:\.\d+)?'
+pounds = '(?P<value>{n})\s*(?:pounds|lb)'
+
+[bmi]
+triggers = ['\bBMI\b']
+[bmi.arguments.weight]
+patterns = [{ regex = '{pounds}(?:\s*(?P<add>{n})\s*oz)?', scale = 0.5, add_scale = 0.03125 }]
+ask = "What is the weight?"
+[bmi.arguments.height]
+patterns = [
+    { regex = '(?P<value>\d)\s*米(?P<add>[\d一二三四五六七八九]{2})', scale = 100 },
+    { regex = 'from (?P<minus>\d+) to (?P<value>\d+)' },
+    { regex = '(?P<value>\d)\s*年(?P<add>半)', scale = 12, add_scale = 12 },
+]
+ask = "What is the height?"
+
+[ratio]
+triggers = ['ratio']
+[ratio.arguments.top]
+patterns = [{ regex = '(?P<value>{n})\s*(?P<times>万|亿|bn|m)? assets' }]
+ask = "What are the assets?"
+[ratio.arguments.bottom]
+patterns = [{ regex = '(?P<value>{n})\s*(?P<times>万|亿|bn|m)? liabilities' }]
+ask = "What are the liabilities?"
+
+[total]
+triggers = ['flows']
+[total.arguments.flows]
+patterns = [
+    { regex = '(?P<value>{n})(?P<times>万)? a year for (?P<count>\d+) years' },
+    { regex = 'flows (?P<value>.+)' },
+]
+ask = "Which cash flows?"
+"""
+
+
+@pytest.fixture(scope="module")
+def grouped(tmp_path_factory: pytest.TempPathFactory) -> ToolCaller:
+    return ToolCaller.for_pack(write_pack(tmp_path_factory.mktemp("groups") / "sums", TOOLS, GROUPS))
+
+
+@pytest.mark.parametrize(
+    ("question", "arguments"),
+    [
+        ("BMI 17 lb 8 oz, from 2018 to 2025", {"weight": 8.75, "height": 7}),
+        ("BMI 17 pounds 一米七五", {"weight": 8.5, "height": 175}),
+        ("BMI 10 lb 1年半", {"weight": 5, "height": 18}),
+        ("ratio of 2.5bn assets\nto 40 m liabilities", {"top": 2.5e9, "bottom": 4e7}),
+        ("ratio of 3亿 assets to 20 liabilities", {"top": 3e8, "bottom": 20}),
+        ("flows of 500 a year for 3 years", {"flows": [500, 500, 500]}),
+        ("flows of 2万 a year for 2 years", {"flows": [20_000, 20_000]}),
+        ("flows 20、25.5、28万", {"flows": [200_000, 255_000, 280_000]}),
+        ("flows 第1年3万，第2年4万", {"flows": [30_000, 40_000]}),
+        ("flows 7 in year 1, 8 in year 2", {"flows": [7, 8]}),
+    ],
+)
+def test_groups_add_subtract_multiply_and_repeat(
+    grouped: ToolCaller, question: str, arguments: dict[str, object]
+) -> None:
+    match = grouped.match(question)
+    assert match is not None
+    assert match.arguments == arguments
+
+
+def test_an_unknown_part_of_a_pattern_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"tools\.toml.*'kilos' is not in \[define\]"):
+        write_pack(tmp_path / "sums", TOOLS, PATTERNS.replace(r"\s*lbs?", "{kilos}"))
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Is a BMI above 25 at 80 kg bad?",
+        "Can people of 180 cm have a high BMI?",
+        "Explain the BMI to a man of 80 kg",
+        "80公斤的人体重指数高吗",
+        "BMI at 80 kg and 180 cm " + "and so on " * 200,
+    ],
+)
+def test_partial_questions_for_something_else_and_documents_need_no_tool(
+    caller: ToolCaller, question: str
+) -> None:
+    assert caller.match(question) is None
+
+
+def test_a_chinese_question_may_leave_out_its_subject(caller: ToolCaller) -> None:
+    assert caller.match("干了80天，体重指数多少") is not None
+    assert caller.match("80岁的体重指数正常值多少") is None

@@ -63,6 +63,7 @@ def test_the_figure_that_is_asked_for(question: str, text: str, formula: str) ->
         "What was the difference between average net sales and average services?",  # several operations
         "In which year were net sales more than 900?",  # perhaps several years
         "Why did net sales increase?",
+        "What accounted for the increase in net sales from 2018 to 2019?",
         "Who audits the company?",
         "",
     ],

@@ -1,0 +1,145 @@
+"""Scores of routing, planning and tool calls on the sets written for this project (``sets/``); no language model.
+
+several_domains  {text, parts: [{domain, text}]}: which domains are asked, and whether each is asked its own part
+follow_ups       {history: [text], text, label}: whom the last of several turns goes to
+tools.<domain>   {text, tool, arguments, missing?}: which calculator is called, with what
+
+``dev`` is for choosing, ``test`` for reporting. Each figure is a share with its 95 % Wilson interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import Any
+
+from agent.events import Part, Routed
+from agent.planner import make_plan
+from agent.router import GENERAL, Router
+from skills.errors import CollegiumError
+from skills.files import read_jsonl
+from skills.records import Turn
+from skills.tool_calls import ToolCaller, ToolMatch
+
+SETS = Path(__file__).with_name("sets")
+SPLITS = ("dev", "test")
+_CLOSE = 1e-3
+"""Relative difference up to which two numbers are one."""
+
+Row = Mapping[str, Any]
+Outcome = tuple[str, bool]
+"""(what is measured, whether it was right)"""
+
+
+def scores(split: str, router: Router, callers: Mapping[str, ToolCaller]) -> dict[str, dict[str, float]]:
+    """{figure: {share, low, high, n}} of all sets; tools of the domains in ``callers``."""
+    found: dict[str, list[bool]] = {}
+    outcomes = [
+        *_several_domains(_rows(f"several_domains.{split}"), router.route),
+        *_follow_ups(_rows(f"follow_ups.{split}"), router),
+    ]
+    for domain, caller in callers.items():
+        outcomes += _tools(_rows(f"tools.{domain}.{split}"), domain, caller)
+    for name, right in outcomes:
+        found.setdefault(name, []).append(right)
+    return {name: _share(values) for name, values in found.items()}
+
+
+def _rows(name: str) -> list[Row]:
+    path = SETS / f"{name}.jsonl"
+    return list(read_jsonl(path, required=("text",))) if path.is_file() else []
+
+
+def _several_domains(rows: Iterable[Row], route: Callable[[str], Routed]) -> Iterator[Outcome]:
+    for row in rows:
+        parts: list[Row] = row["parts"]
+        wanted = {part["domain"] for part in parts}
+        routed = route(row["text"])
+        right = set(routed.domains) == wanted
+        yield "several domains: the right ones", right
+        yield f"several domains: the right ones, {row['lang']}", right
+        yield f"several domains: the right ones, of {len(wanted)}", right
+        if right and routed.parts:
+            for part in parts:
+                yield (
+                    "several domains: each asked its own",
+                    _nearest(part["text"], routed.parts) == part["domain"],
+                )
+
+
+def _nearest(text: str, parts: Iterable[Part]) -> str:
+    """The domain whose part is most like a text."""
+    return max(parts, key=lambda part: SequenceMatcher(None, part.text, text).ratio()).domain
+
+
+def _follow_ups(rows: Iterable[Row], router: Router) -> Iterator[Outcome]:
+    for row in rows:
+        history: tuple[Turn, ...] = ()
+        last, asked = "", ()
+        for text in [*row["history"], row["text"]]:
+            plan = make_plan(text, router.route(text, history), history=history, last_domain=last)
+            asked = tuple(step.domain for step in plan.steps)
+            last = asked[0] if asked else last
+            history += (Turn("user", text), Turn("assistant", "..."))
+        right = (asked or (GENERAL,)) == (row["label"],)
+        yield "follow-ups: the right domain", right
+        yield f"follow-ups: the right domain, {row['lang']}", right
+        yield f"follow-ups: the right domain, {row['kind']}", right
+
+
+def _tools(rows: Iterable[Row], domain: str, caller: ToolCaller) -> Iterator[Outcome]:
+    for row in rows:
+        match = caller.match(row["text"])
+        if row["tool"] is None:
+            outcomes = [("tools: no call", match is None)]
+        else:
+            outcomes = [
+                ("tools: the right one", match is not None and match.tool == row["tool"]),
+                ("tools: all arguments", match is not None and _same_call(row, match, caller)),
+            ]
+        for name, right in outcomes:
+            yield name, right
+            yield f"{name}, {domain}", right
+
+
+def _same_call(row: Row, match: ToolMatch, caller: ToolCaller) -> bool:
+    """Whether a match is the row's call: the same arguments, or others that give the same result."""
+    if match.tool != row["tool"] or bool(match.missing) != bool(row.get("missing")):
+        return False
+    wanted: Mapping[str, Any] = row["arguments"]
+    if wanted.keys() == match.arguments.keys() and all(
+        _same(value, match.arguments[name]) for name, value in wanted.items()
+    ):
+        return True
+    if match.missing:
+        return False
+    try:
+        return caller.call(match).text == caller.call(ToolMatch(match.tool, wanted)).text
+    except CollegiumError:
+        return False
+
+
+def _same(one: Any, other: Any) -> bool:
+    match one, other:
+        case (list(), list()):
+            ones, others = list[Any](one), list[Any](other)
+            return len(ones) == len(others) and all(map(_same, ones, others))
+        case (bool(), _) | (_, bool()):
+            return str(one).lower() == str(other).lower()
+        case (int() | float(), int() | float()):
+            return abs(one - other) <= _CLOSE * max(1.0, abs(one))
+        case _:
+            return str(one) == str(other)
+
+
+def _share(values: list[bool]) -> dict[str, float]:
+    from scipy.stats import binomtest
+
+    interval = binomtest(sum(values), len(values)).proportion_ci(method="wilson")
+    return {
+        "share": round(sum(values) / len(values), 4),
+        "low": round(float(interval.low), 4),
+        "high": round(float(interval.high), 4),
+        "n": len(values),
+    }
