@@ -1,7 +1,8 @@
 """Which domains own a question: calibrated probabilities over the packs' domains and "general".
 
     1. language: Chinese or not; each has its own embedder and linear head
-    2. probabilities of the shipped head; the share of a domain whose pack is not there goes to "general"
+    2. probabilities of the shipped head, for English mixed with those of an encoder trained for it; the share of a
+       domain whose pack is not there goes to "general"
     3. newcomers (packs the shipped head was not trained with) claim their part first; the rest is the shipped
        head's to share out
     4. a follow-up is read alone and with the question it leans on, and the two are mixed
@@ -20,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -44,9 +46,14 @@ from skills.learning.route import (
 )
 from skills.pack import Pack
 from skills.records import Turn
+from skills.retrieval.classifier import Classifier, load_classifier
 
 SHIPPED = Path(__file__).with_name("router_head")
 OUT_OF_SCOPE = Path(__file__).with_name("out_of_scope.jsonl")
+READER = "reader"
+"""Folder beside the shipped head: a classifier of English requests (skills.learning.classify)."""
+READ = 0.5
+"""What the reader counts beside the head, in logarithms; chosen on development questions."""
 NEWCOMER_VERSION = "1"
 """Part of the cache key: raise it when fitting gives another head."""
 SURE = 0.5
@@ -76,11 +83,13 @@ class Router:
         shipped: RouteModel,
         newcomers: RouteModel | None = None,
         embed: Embed = embed_with_store,
+        reader: Callable[[], Classifier] | None = None,
     ) -> None:
         self.domains = tuple(sorted(domains))
         self._shipped = shipped
         self._newcomers = newcomers
         self._embed = embed
+        self._reader = reader
 
     @classmethod
     def load(
@@ -102,7 +111,10 @@ class Router:
         model = RouteModel.load(shipped)
         known = model.about.get("examples", {})
         new = sorted(name for name, rows in examples.items() if known.get(name) != fingerprint(rows))
-        return cls(examples, model, _newcomers(examples, new, embed) if new else None, embed)
+        newcomers = _newcomers(examples, new, embed) if new else None
+        # Loaded when the first English request comes, and once.
+        reader = cache(lambda: load_classifier(shipped / READER)) if (shipped / READER).is_dir() else None
+        return cls(examples, model, newcomers, embed, reader)
 
     def route(self, text: str, history: Sequence[Turn] = ()) -> Routed:
         """Probabilities of the domains and "general" (sum 1), and the domains to ask, best first.
@@ -181,7 +193,7 @@ class Router:
 
     def _probabilities(self, text: str) -> dict[str, float]:
         clipped = text[:CLIP]
-        shares = self._shares(self._shipped, clipped)
+        shares = self._read(clipped, self._shares(self._shipped, clipped))
         if self._newcomers is not None:
             claimed = self._shares(self._newcomers, clipped)
             rest = claimed.pop(GENERAL)
@@ -190,6 +202,16 @@ class Router:
             }
         kept = {name: shares.get(name, 0.0) for name in self.domains}
         return {**kept, GENERAL: max(0.0, 1.0 - sum(kept.values()))}
+
+    def _read(self, text: str, shares: dict[str, float]) -> dict[str, float]:
+        """The head's shares with what the reader makes of an English text: their geometric mean."""
+        if self._reader is None or language_of(text) != "en":
+            return shares
+        reader = self._reader()
+        read = dict(zip(reader.labels, reader.probabilities([text])[0].tolist(), strict=True))
+        mixed = {name: share ** (1 - READ) * read.get(name, 0.0) ** READ for name, share in shares.items()}
+        total = sum(mixed.values())
+        return {name: share / total for name, share in mixed.items()} if total > 0 else shares
 
     def _shares(self, model: RouteModel, text: str) -> dict[str, float]:
         row = model.probabilities([text], self._embed)[0].astype(np.float64)

@@ -8,6 +8,7 @@ and no question that occurs in a dev or test split of the routing sets.
        in two templates that all labels share: how a question is put says nothing about who owns it)
     2. the routing set's own rows, then more of the sets it was drawn from
     3. train on these; the threshold is fitted on the routing set's dev rows
+    4. train the reader, a classifier, on the English ones; what it is chosen by are dev rows and some kept aside
 
 ``--install`` puts the head into this folder.
 """
@@ -23,8 +24,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from agent.router import OUT_OF_SCOPE, SHIPPED, fingerprint, route_examples
+from agent.router import OUT_OF_SCOPE, READER, SHIPPED, fingerprint, route_examples
 from skills.files import read_json, read_jsonl, write_jsonl
+from skills.learning.classify import ClassifyConfig
+from skills.learning.classify import train as train_classifier
 from skills.learning.route import GENERAL, RouteConfig, language_of, train
 from skills.pack import discover
 
@@ -44,6 +47,9 @@ _ADDRESS = re.compile(r"\b(?:account|acc?t|bank|card|check|statement|billing|loa
 
 _EXAMS = ("legal/zh_lexeval_mcq", "legal/zh_disclaw_mcq")
 """Sets of one form and one domain: they count less, or the form would stand for the domain."""
+
+_ASIDE = 400
+"""English rows that the reader is not trained on but chosen by."""
 
 _QUESTIONS: tuple[tuple[str, str, int], ...] = (
     ("medical/medquad_qa", "medical", 300),
@@ -176,10 +182,32 @@ def build(data: Path, out: Path, *, install: bool) -> Mapping[str, Any]:
     packs, _ = discover()
     about = {"examples": {pack.name: fingerprint(route_examples(pack)) for pack in packs}}
     metrics = train(RouteConfig(train=(rows,), dev=(dev,), out=out / "run"), about=about)
+    reader = train_reader(list(read_jsonl(rows)), list(read_jsonl(dev)), out)
     if install:
         for name in ("head.safetensors", "head.json"):
             shutil.copyfile(out / "run" / "best" / name, SHIPPED / name)
-    return metrics
+        shutil.copytree(out / "reader" / "best", SHIPPED / READER, dirs_exist_ok=True)
+    return {**metrics, "reader": reader}
+
+
+def train_reader(rows: list[Row], dev: list[Row], out: Path) -> Mapping[str, Any]:
+    """Train the classifier of English requests in ``out/reader``; gives its metrics."""
+    english = [row for row in rows if row["lang"] == "en"]
+    random.Random(3).shuffle(english)
+    aside = [*(row for row in dev if language_of(row["text"]) == "en"), *english[:_ASIDE]]
+    parts = {"train": english[_ASIDE:], "dev": aside}
+    for name, chosen in parts.items():
+        labelled = [{"text": row["text"], "label": row["label"]} for row in chosen]
+        write_jsonl(out / f"reader.{name}.jsonl", labelled)
+    config = ClassifyConfig(
+        train=(out / "reader.train.jsonl",),
+        dev=(out / "reader.dev.jsonl",),
+        out=out / "reader",
+        epochs=3,
+        evaluations=3,
+        patience=3,
+    )
+    return train_classifier(config)
 
 
 def main() -> None:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from langchain_core.embeddings import Embeddings
 
-from agent.router import Router, fingerprint, out_of_scope, route_examples
+from agent.router import Router, _embed_with, fingerprint, out_of_scope, route_examples
 from skills.errors import DataError
 from skills.files import write_jsonl
-from skills.learning.route import RouteConfig, train
+from skills.learning.route import RouteConfig, RouteModel, train
 from skills.pack import Pack, discover, load_pack
 from skills.records import Turn
 from tests.router.router_examples import questions, vector, write_pack
@@ -169,6 +169,43 @@ def test_a_follow_up_stays_with_its_topic(shipped: Path, garden: Pack) -> None:
     assert router.route("and in winter?").domains == ()
     assert router.route("and in winter?", history).domains == ("garden",)
     assert router.route("who won the football match and the chess game?", history).domains == ()
+
+
+class Certain:
+    """A reader that holds everything for one label."""
+
+    labels = ("garden", "general")
+
+    def __init__(self, label: str) -> None:
+        self.share = 0.999 if label == "garden" else 0.001
+        self.asked: list[str] = []
+
+    def probabilities(self, texts: Sequence[str]) -> np.ndarray:
+        self.asked += texts
+        return np.array([[self.share, 1 - self.share] for _ in texts], dtype=np.float32)
+
+
+def test_a_reader_has_its_say_on_english_only(shipped: Path, garden: Pack) -> None:
+    words = Words()
+
+    def router(label: str) -> tuple[Router, Certain]:
+        reader = Certain(label)
+        made = Router(
+            ("garden",), RouteModel.load(shipped), None, _embed_with(lambda name: words), lambda: reader
+        )  # type: ignore[arg-type]
+        return made, reader
+
+    text = "who won the football match?"
+    alone = Router(("garden",), RouteModel.load(shipped), None, _embed_with(lambda name: words)).route(text)
+    lifted, reader = router("garden")
+    routed = lifted.route(text)
+    assert routed.probabilities["garden"] > alone.probabilities["garden"]
+    assert sum(routed.probabilities.values()) == pytest.approx(1.0)
+    lowered, _ = router("general")
+    mine = "What is the best compost for roses?"
+    assert lowered.route(mine).probabilities["garden"] < lifted.route(mine).probabilities["garden"]
+    lifted.route("玫瑰用什么肥料好？")
+    assert reader.asked == [text, mine]
 
 
 def test_several_questions_go_to_their_owners(shipped: Path, garden: Pack, sailing: Pack) -> None:
