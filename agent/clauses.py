@@ -28,6 +28,9 @@ _CHINESE_JOINT = re.compile(r"[，,；;、]\s*|(?:另外|还有|同时|以及)")
 _ASKS = re.compile(
     r"[?？]|(?:^|[,;:—–-]\s*|\b(?:and|but|also|so|then|please|to know|wondering|wonder|ask|tell me|sure)\s+)"
     rf"{_QUESTION_WORD}\b"
+    # What the assistant is told to do.
+    r"|^\W*(?:please )?(?:write|draft|translate|sing|recommend|suggest|show|find|play|book|order|remind|draw|make)\b"
+    r"|^(?:请|麻烦)?(?:帮我|给我|帮忙|推荐|翻译|写|讲个|说个|放首)"
     r"|\b(?:need to know|want to know|advice on|help with|tell me|explain)\b"
     r"|吗|呢|什么|怎么|怎样|如何|多少|多久|多长|哪|几[个天年月次]|是否|能不能|可不可以|要不要|会不会|有没有|该不该|算不算|是不是|需不需要"
     r"|还是|要紧|请问|为什么|为何|咋|啥",

@@ -22,9 +22,13 @@ _KINDS: tuple[tuple[Courtesy, re.Pattern[str]], ...] = (
     (
         "thanks",
         re.compile(
-            rf"^\W*(?:(?:ok(?:ay)?|great|good|cool)\W+)?(?:thanks?|thank you|thx|cheers){_FEW}"
-            r"|^\W*(?:非常)?(?:谢谢|多谢|感谢)",
-            re.I,
+            rf"^\W*(?:(?:ok(?:ay)?|great|good|cool)\W+)?(?:thanks?|thank you|thx|cheers|much appreciated){_FEW}"
+            r"|^\W*(?:you(?:['’]?re| are) (?:a |an |the |so |very )*"
+            r"(?:star|best|legend|lifesaver|great|amazing|awesome|helpful|kind)\b"
+            r"|(?:that['’]?s|that is|this is|that was) (?:all|it|great|perfect|enough|(?:very |so )?helpful)\b"
+            r"|i appreciate\b)[^?？]*$"
+            r"|^\W*(?:非常)?(?:谢谢|多谢|感谢|辛苦了)|^[^?？吗呢]*(?:懂得真多|太棒了|真厉害|帮大忙了|没别的(?:问题|事)?了)",
+            re.IGNORECASE,
         ),
     ),
     (
