@@ -15,8 +15,10 @@ from agent.events import Routed
 from agent.plan import MOST_STEPS, Plan, Step
 from skills.records import Turn
 
-ELSEWHERE = 0.9
+ELSEWHERE = 0.85
 """A question in a session that belongs to no domain with this probability is not about what was said before."""
+_NAMES = re.compile(r"(?<=[^\s.?!] )[A-Z][a-z]|\d{3}")
+"""Names and numbers: who uses them asks something that stands by itself."""
 _ALONE = 4
 """Words up to which a message cannot be about something else."""
 CONFIDENT = 0.8
@@ -90,7 +92,9 @@ def make_plan(
     domains = routed.domains[:MOST_STEPS]
     # What only tells something ("he's 79") says more about the case that was asked about.
     tells = not any(clause.asks for clause in clauses(question))
-    strange = routed.probabilities.get("general", 0.0) >= ELSEWHERE and length(question) > _ALONE
+    strange = length(question) > _ALONE and (
+        routed.probabilities.get("general", 0.0) >= ELSEWHERE or _NAMES.search(question) is not None
+    )
     follows = (
         bool(last_domain and history)
         and not courtesy_of(question)

@@ -104,6 +104,13 @@ def test_what_asks_nobody_in_a_session_too(question: str, reason: str) -> None:
     assert (plan.steps, plan.reason) == ((), reason)
 
 
+@pytest.mark.parametrize("question", ["Who won the 1998 World Cup?", "How do I get to Berlin by train?"])
+def test_a_question_with_names_stands_by_itself(question: str) -> None:
+    nowhere = {"medical": 0.2, "general": 0.8}
+    plan = make_plan(question, Routed((), nowhere, 0.0), history=HISTORY, last_domain="medical")
+    assert (plan.steps, plan.reason) == ((), "out_of_scope")
+
+
 @pytest.mark.parametrize("told", ["he's 79 and has Parkinson's", "I scored 14", "medical care too?"])
 def test_what_only_tells_more_stays_where_it_was(told: str) -> None:
     elsewhere = Routed(("finance",), {"medical": 0.0, "finance": 0.99, "general": 0.01}, 0.0)
