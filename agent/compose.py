@@ -18,13 +18,14 @@ from skills.retrieval.text import is_chinese
 _MARK = re.compile(r"\[(\d+)\]")
 
 
-def compose(given: Sequence[SkillAnswer], titles: Mapping[str, str]) -> Answer:
+def compose(given: Sequence[SkillAnswer], titles: Mapping[str, str], *, apart: bool = False) -> Answer:
     """One answer from one or more, in their order. A single one is left as it is.
 
     Of several, those worth showing (see below) each get their domain's title as a heading, and the citation
-    marks are numbered through. ``timings`` are summed by stage. ``titles``: by domain name.
+    marks are numbered through. ``timings`` are summed by stage. ``titles``: by domain name. ``apart``: each was
+    asked something of its own, so that each is worth showing.
     """
-    shown = _worth_showing(given)
+    shown = _worth_showing(given, apart)
     answer = _single(shown[0]) if len(shown) == 1 else _joined(shown, titles)
     timings: dict[str, float] = {}
     for one in given:
@@ -44,16 +45,17 @@ def without_skills(question: str, plan: Plan, titles: Sequence[str]) -> Answer:
     return Answer("declined" if refused else "clarify", text, reason=plan.reason)
 
 
-def _worth_showing(given: Sequence[SkillAnswer]) -> Sequence[SkillAnswer]:
-    """A red flag stands alone; else answers, without them questions back, without those one refusal."""
-    for chosen in (
-        [one for one in given if one.reason == "red_flag"],
-        [one for one in given if one.status == "answered"],
-        [one for one in given if one.status == "clarify"],
-    ):
-        if chosen:
-            return chosen
-    return given[:1]
+def _worth_showing(given: Sequence[SkillAnswer], apart: bool) -> Sequence[SkillAnswer]:
+    """A red flag stands alone; else answers, without them questions back, without those one refusal. Of skills that
+    were asked different things: all, answers first."""
+    flags = [one for one in given if one.reason == "red_flag"]
+    answers = [one for one in given if one.status == "answered"]
+    back = [one for one in given if one.status == "clarify"]
+    if flags:
+        return flags
+    if apart:
+        return [*answers, *back, *(one for one in given if one.status == "declined")]
+    return answers or back or given[:1]
 
 
 def _single(given: SkillAnswer) -> Answer:
@@ -87,7 +89,7 @@ def _joined(given: Sequence[SkillAnswer], titles: Mapping[str, str]) -> Answer:
         tuple(citations),
         tuple(one.domain for one in given),
         tuple(call for one in given for call in one.tools),
-        min(one.confidence for one in given),
+        min(one.confidence for one in given if one.status == given[0].status),
         tuple(segments),
         given[0].reason,
     )

@@ -22,7 +22,7 @@ _KINDS: tuple[tuple[Courtesy, re.Pattern[str]], ...] = (
     (
         "thanks",
         re.compile(
-            rf"^\W*(?:(?:ok(?:ay)?|great|good|cool)\W+)?(?:thanks?|thank you|thx|cheers|much appreciated){_FEW}"
+            r"^\W*(?:(?:ok(?:ay)?|great|good|cool)\W+)?(?:thanks?|thank you|thx|cheers|many thanks)\b[^?？]{0,40}$"
             r"|^\W*(?:you(?:['’]?re| are) (?:a |an |the |so |very )*"
             r"(?:star|best|legend|lifesaver|great|amazing|awesome|helpful|kind)\b"
             r"|(?:that['’]?s|that is|this is|that was) (?:all|it|great|perfect|enough|(?:very |so )?helpful)\b"

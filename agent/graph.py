@@ -245,7 +245,8 @@ class _Nodes:
             if plan.call is not None:
                 emit(ToolCalled(plan.call))
         else:
-            answer = compose(given, {domain.name: domain.title for domain in domains})
+            titles = {domain.name: domain.title for domain in domains}
+            answer = compose(given, titles, apart=any(step.question for step in plan.steps))
         if len(given) != 1:
             emit(Token(answer.text, answer.domains[0] if len(answer.domains) == 1 else ""))
         timings = {"route": state["routed"].milliseconds, **answer.timings}

@@ -34,6 +34,7 @@ _REASONS = {
     "unsupported": "what was written is not supported by its source",
     "red_flag": "a red flag",
     "missing_argument": "a value is missing",
+    "which_place": "which country is meant",
 }
 
 
@@ -167,7 +168,8 @@ class TurnView:
             self._flow(clean(answer.text[len(self._shown) :]))
         if self._column:
             self._line()
-        if answer.status != "answered":
+        courtesy = answer.status == "clarify" and not answer.domains  # explains itself
+        if answer.status != "answered" and not courtesy:
             reason = _REASONS.get(answer.reason, answer.reason)
             what = f"({_STATUS[answer.status]}{f': {reason}' if reason else ''})"
             self.console.print(Text(what, "yellow"))

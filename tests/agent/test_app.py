@@ -163,6 +163,18 @@ def test_a_program_brings_its_plan(agent: Agent, skills: dict[str, FakeSkill]) -
     assert skills["medical"].requests[0].question == "Is it safe?"
 
 
+def test_of_different_questions_each_is_answered_or_declined(tmp_path: Path) -> None:
+    no = FakeSkill(
+        "medical", lambda _: [SkillAnswer("medical", "declined", "Not known.", reason="no_evidence")]
+    )
+    steps = (Step("medical", question="Is it safe?"), Step("finance", question="Is it taxed?"))
+    with make_agent({"medical": no, "finance": FakeSkill("finance")}, tmp_path / "s") as agent:
+        answer = agent.ask("Is it safe and is it taxed?", plan=Plan(steps))
+    assert (answer.status, answer.domains, answer.confidence) == ("answered", ("finance", "medical"), 0.9)
+    assert "finance says Is it taxed?" in answer.text
+    assert "Not known." in answer.text
+
+
 @pytest.mark.parametrize(
     ("steps", "domain", "message"),
     [

@@ -11,6 +11,7 @@ from agent.courtesy import courtesy_of
         ("hello", "greeting"), ("Hi there!", "greeting"), ("你好", "greeting"), ("Good morning.", "greeting"),
         ("thanks a lot!", "thanks"), ("OK, thank you", "thanks"), ("谢谢你的帮助", "thanks"),
         ("You're a star, that's all I needed", "thanks"), ("哈哈，你懂得真多", "thanks"), ("That's helpful", "thanks"),
+        ("thanks, that's helpful", "thanks"), ("Thanks. Is it safe for children?", None),
         ("that's all I get from my employer?", None), ("Is that enough?", None),
         ("bye", "farewell"), ("再见", "farewell"), ("ok", "agreement"), ("Great, got it", "agreement"),
         ("好的", "agreement"),
