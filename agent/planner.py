@@ -42,6 +42,13 @@ _PRONOUN = re.compile(
     r"|\b(?:this|that)\s*[?.!]*\s*$|它|这个|那个|这种|那种|这样|上述|前者|后者|该(?:药|病|法|公司|合同)",
     re.IGNORECASE,
 )
+_TELLS = re.compile(
+    r"^\W*(?:(?:still|also|actually|well|sorry|no|yes|but|and|oh)\W+)*"
+    r"(?:i|he|she|they|we|it|you|my|our|his|her|their|this|that|there|mine)\b|^\W*still\b"
+    r"|^\W*(?:其实|但|不过|对|是的)?(?:我|他|她|它|这|那|已经|没有|没|还没|目前|现在|对方)",
+    re.IGNORECASE,
+)
+"""Begins like a sentence about a case, not like keywords."""
 _EXPLETIVE = re.compile(
     r"\bit(?:'s|\s+is|\s+was)?\s+(?:\w+\s+){1,2}(?:to|that|if|when)\b|\bit\s+takes?\b", re.IGNORECASE
 )
@@ -90,8 +97,8 @@ def make_plan(
     if not must_answer and (call := calculate(question)):
         return Plan((), "arithmetic", call)
     domains = routed.domains[:MOST_STEPS]
-    # What only tells something ("he's 79") says more about the case that was asked about.
-    tells = not any(clause.asks for clause in clauses(question))
+    # What only tells something ("he's 79") says more about the case that was asked about; keywords ask.
+    tells = _TELLS.match(question) is not None and not any(clause.asks for clause in clauses(question))
     strange = length(question) > _ALONE and (
         routed.probabilities.get("general", 0.0) >= ELSEWHERE or _NAMES.search(question) is not None
     )
