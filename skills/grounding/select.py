@@ -38,11 +38,16 @@ class Unit:
 def units(text: str) -> list[Unit]:
     """The units of a passage, in order. Header lines of tables are none: their rows carry them."""
     values = _rendered_rows(text)
-    return [
+    found = [
         Unit(start, end, values.get((start, end)) or " ".join(text[start:end].split()))
         for start, end in sentences(text)
-        if not values or not tables.is_table_line(text[start:end]) or (start, end) in values
     ]
+    kept = [
+        unit
+        for unit in found
+        if not values or unit.span in values or not tables.is_table_line(text[slice(*unit.span)])
+    ]
+    return kept or found  # where lines and sentences do not agree, all of it is read
 
 
 def sentence_scores(texts: Sequence[str], question: str) -> list[float]:

@@ -1,6 +1,6 @@
 """What of a passage is read: short ones whole, long ones by their sentences, tables by their rows."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from skills.grounding.select import prompt_text, select_spans, units
@@ -35,6 +35,7 @@ def test_nothing_to_read_in_an_empty_passage() -> None:
     assert select_spans(" \n ", "question") == ()
 
 
+@example(text="1\n1|1 |", question="", limit=20)
 @given(
     st.text(alphabet="ab .|\n19", max_size=400), st.text(alphabet="ab 19?", max_size=30), st.integers(20, 300)
 )
