@@ -57,11 +57,7 @@ def clauses(text: str) -> list[Clause]:
     found: list[Clause] = []
     for place, (start, end) in enumerate(sentences(text)):
         sentence = text[start:end].strip()
-        whole_asks = _ASKS.search(sentence) is not None
-        parts = list(_pieces(sentence))
-        for part in parts:
-            asks = _ASKS.search(part) is not None or (whole_asks and len(parts) == 1)
-            found.append(Clause(part, asks, place))
+        found += [Clause(part, _ASKS.search(part) is not None, place) for part in _pieces(sentence)]
     return found
 
 

@@ -26,7 +26,7 @@ _KINDS: tuple[tuple[Courtesy, re.Pattern[str]], ...] = (
             r"|^\W*(?:you(?:['’]?re| are) (?:a |an |the |so |very )*"
             r"(?:star|best|legend|lifesaver|great|amazing|awesome|helpful|kind)\b"
             r"|(?:that['’]?s|that is|this is|that was) (?:all|it|great|perfect|enough|(?:very |so )?helpful)\b"
-            r"|i appreciate\b)[^?？]*$"
+            r"|i appreciate\b)(?:\W+\w+){0,5}[^\w?？]*$"
             r"|^\W*(?:非常)?(?:谢谢|多谢|感谢|辛苦了)|^[^?？吗呢]*(?:懂得真多|太棒了|真厉害|帮大忙了|没别的(?:问题|事)?了)",
             re.IGNORECASE,
         ),

@@ -90,7 +90,8 @@ def make_plan(
     0. A sum is worked out, a courtesy is returned: no skill is asked.
     1. Domains over the router's threshold answer, at most MOST_STEPS.
     2. A follow-up stays with the session's last domain unless the router is confident of another one.
-    3. A message that asks nothing, a very short one, and one that is not clearly out of scope are follow-ups too.
+    3. A message that only tells something is a follow-up, whatever it is about; so is one that no domain owns and
+       that is not clearly out of scope.
     4. Out of scope: declined; if the caller brought the evidence (``must_answer``), the likeliest domain
        answers.
     """
@@ -105,11 +106,11 @@ def make_plan(
     follows = (
         bool(last_domain and history)
         and not courtesy_of(question)
-        and (is_follow_up(question) or tells or length(question) <= _BARE or (not domains and not strange))
+        and (is_follow_up(question) or tells or (not domains and not strange))
     )
     if follows:
         best = max((routed.probabilities.get(domain, 0.0) for domain in domains), default=0.0)
-        if not domains or last_domain in domains or best < CONFIDENT or tells or length(question) <= _BARE:
+        if not domains or last_domain in domains or best < CONFIDENT or tells:
             domains = (last_domain,)
     if not domains and must_answer:
         scores = {name: share for name, share in routed.probabilities.items() if name != "general"}
