@@ -11,6 +11,8 @@ import warnings
 from collections.abc import Callable
 from functools import lru_cache
 
+from skills.retrieval.text import has_chinese
+
 _PLAIN = str.maketrans("０１２３４５６７８９％．＄￥－−", "0123456789%.$¥--")
 """Full-width digits and signs as Chinese keyboards write them."""
 _SCALES = {
@@ -22,9 +24,10 @@ _SCALES = {
     "billion": 1_000_000_000,
 }
 _SCALED = re.compile(
-    r"(?<![\w.])(?P<number>\d[\d,]*(?:\.\d+)?)\s*(?:(?P<long>thousand|million|billion|grand|mn)|(?P<short>k))\b",
+    r"(?<![\w.])(?P<number>\d[\d,]*(?:\.\d+)?)(?:\s*(?P<long>thousand|million|billion|grand|mn)|(?P<short>k))\b",
     re.IGNORECASE,
 )
+"""A k stands at its number: in "Na 133 K 5.6" it is potassium."""
 _PENSION_PLAN = "401"
 """401k is a name."""
 _HALF_OF = re.compile(r"\bhalf an? (million|billion|thousand)\b", re.IGNORECASE)
@@ -52,7 +55,9 @@ _NUMERAL = r"[零〇一二两三四五六七八九十百千万亿]"
 _PERCENT = re.compile(rf"百分之({_NUMERAL}+(?:点{_NUMERAL}+)?)")
 _CHINESE = re.compile(
     rf"(?<![第\w])(?P<alone>半)(?=年|个月|天)|(?<![第])(?P<number>{_NUMERAL}+(?:点{_NUMERAL}+)?)"
-    r"(?=个?(?:年|月|天|日|周|星期|小时)|岁|元|块|米|斤|公斤|千克|厘米|公分|磅|毫克|克|次|倍|分(?:利|息)|期|%|人|美元|欧元|英镑|港币)"
+    # What ends in 万 or 亿 is large enough to be a quantity by itself.
+    rf"(?:(?<=[十百千二三四五六七八九][万亿])(?!{_NUMERAL})|"
+    r"(?=个?(?:年|月|天|日|周|星期|小时)|岁|元|块|米|斤|公斤|千克|厘米|公分|磅|毫克|克|次|倍|分(?:利|息)|期|%|人|美元|欧元|英镑|港币))"
 )
 _KEPT = re.compile(r"一(?:年到头|天到晚|次性|日游|月份|人公司)|万[一元]|十分|百分|千万")
 """Words that begin like a quantity."""
@@ -61,12 +66,7 @@ _KEPT = re.compile(r"一(?:年到头|天到晚|次性|日游|月份|人公司)|�
 def in_digits(text: str) -> str:
     """The text with its quantities in digits."""
     plain = text.translate(_PLAIN)
-    if _HAS_CHINESE.search(plain):
-        plain = _chinese(plain)
-    return _english(plain)
-
-
-_HAS_CHINESE = re.compile("[\u3400-\u9fff]")
+    return _english(_chinese(plain) if has_chinese(plain) else plain)
 
 
 def _english(text: str) -> str:

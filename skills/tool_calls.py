@@ -23,6 +23,7 @@ from skills.errors import CollegiumError, DataError, ModelError, ToolInputError
 from skills.numerals import in_digits
 from skills.pack import Argument, ArgumentPattern, Pack, ToolPattern
 from skills.records import ToolCall, ToolMatch
+from skills.retrieval.text import has_chinese
 
 __all__ = ["LONGEST_RESULT", "ToolCaller", "ToolMatch", "pack_tools"]
 
@@ -70,7 +71,6 @@ _BARE_NUMBER = re.compile(
     r"^[\s$€£¥]*(?:(?:it(?:'s| is)|about|around|大约|约)\s*)*(-?\d[\d,]*(?:\.\d+)?)\s*[.。!]?\s*$", re.I
 )
 _NUMBER = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?|-?\d+(?:\.\d+)?")
-_CHINESE = re.compile(r"[\u3400-\u9fff]")
 _CHINESE_DIGITS = str.maketrans(
     dict(zip("零〇一二两三四五六七八九", "001223456789", strict=True)) | {"半": "0.5"}
 )
@@ -252,7 +252,7 @@ class ToolCaller:
 
     def _matched(self, name: str, question: str, arguments: Mapping[str, object]) -> ToolMatch:
         missing = tuple(key for key in self.required(name) if key not in arguments)
-        chinese = _CHINESE.search(question) is not None
+        chinese = has_chinese(question)
         questions = [self._ask(self.patterns[name].arguments[key], chinese) for key in missing]
         return ToolMatch(name, dict(arguments), missing, ("" if chinese else " ").join(questions))
 

@@ -20,13 +20,13 @@ from rich.text import Text
 from agent.events import Answer, Answered, Event, Failed, Routed
 from skills.errors import ModelError
 from skills.records import Citation, Retrieved, Token, ToolCall, ToolCalled, Verified
+from skills.retrieval.text import has_chinese
 
 if TYPE_CHECKING:
     from agent.composition import Domain
 
 # Terminal control sequences have no place in a passage or an answer; a store may hold anything.
 _CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_CHINESE = re.compile(r"[\u3400-\u9fff]")
 _STATUS = {"answered": "", "clarify": "needs to know more", "declined": "declined"}
 _REASONS = {
     "out_of_scope": "outside the installed domains",
@@ -183,7 +183,7 @@ class TurnView:
             if domain is None or name in self._disclaimed:
                 continue
             self._disclaimed.add(name)
-            chinese = domain.disclaimer_zh and _CHINESE.search(answer.text)
+            chinese = domain.disclaimer_zh and has_chinese(answer.text)
             disclaimer = domain.disclaimer_zh if chinese else domain.disclaimer
             self.console.print(Text(clean(disclaimer), "italic dim"), soft_wrap=self.plain)
 

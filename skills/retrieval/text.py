@@ -167,6 +167,11 @@ def sentences(text: str) -> list[tuple[int, int]]:
     return spans
 
 
+def has_chinese(text: str) -> bool:
+    """Whether a Han character is in a text."""
+    return _HAN_CHARACTER.search(text) is not None
+
+
 def is_chinese(text: str) -> bool:
     """Whether a text is mostly Chinese: a Han character counts like one Latin word."""
     han = len(_HAN_CHARACTER.findall(text))
