@@ -33,6 +33,7 @@ from agent.planner import is_follow_up, search_query
 from skills.errors import DataError
 from skills.files import atomic_folder, read_jsonl, sha256_file, sha256_text
 from skills.home import cache_folder
+from skills.learning.classifier import Classifier, load_classifier
 from skills.learning.linear import CLIP, Array
 from skills.learning.route import (
     GENERAL,
@@ -46,7 +47,6 @@ from skills.learning.route import (
 )
 from skills.pack import Pack
 from skills.records import Turn
-from skills.retrieval.classifier import Classifier, load_classifier
 
 SHIPPED = Path(__file__).with_name("router_head")
 OUT_OF_SCOPE = Path(__file__).with_name("out_of_scope.jsonl")

@@ -22,7 +22,7 @@ def command(
     """Predict the label of each row's text, with a calibrated probability for every label."""
     import time
 
-    from skills.retrieval.classifier import load_classifier
+    from skills.learning.classifier import load_classifier
 
     if not (model / "collegium.json").is_file():
         raise UserError(

@@ -2,7 +2,7 @@
 
 LoRA on the encoder's linear layers and a linear head on [CLS] and mean state; cross-entropy, each label weighed so that
 rare ones count (square root of the inverse frequency). The temperature of its probabilities is fitted on dev (Guo et
-al. 2017). `collegium predict` runs it (skills.retrieval.classifier).
+al. 2017). `collegium predict` runs it (skills.learning.classifier).
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
-from safetensors.numpy import save_file
 
 from skills.errors import UserError
-from skills.files import read_jsonl, sha256_file, write_json
+from skills.files import read_json, sha256_file, write_json
 from skills.learning.card import training_card
+from skills.learning.heads import make_head, outputs_of, save_head, trainable_of
 from skills.learning.linear import expected_calibration_error, fit_temperature, softmax
-from skills.learning.loop import LoopConfig, Progress, fit, make_batches, padded, quiet, set_up
+from skills.learning.loop import LoopConfig, Progress, fit, make_batches, quiet, set_up
 from skills.learning.lora import lora_encoder, save_lora
+from skills.learning.route import Example, read_examples
 from skills.learning.run import Run
 from skills.retrieval.embedder import ENGLISH, PREFIXES
 from skills.retrieval.encoder_files import MULTILINGUAL, encoder_folder
-from skills.retrieval.text import is_chinese
+from skills.retrieval.text import mostly_chinese
 
 if TYPE_CHECKING:
     import torch
@@ -66,15 +67,16 @@ def train(config: ClassifyConfig, progress: Progress = quiet) -> Mapping[str, An
     """
     import torch
 
-    rows, judge = _rows(config.train), _rows(config.dev)
-    labels = sorted({label for _, label in rows})
+    rows = [row for path in config.train for row in read_examples(path)]
+    judge = [row for path in config.dev for row in read_examples(path)]
+    labels = sorted({row.label for row in rows})
     if len(labels) < 2:
         raise UserError(f"--train has {len(labels)} label; expected rows of at least two")
-    if unknown := sorted({label for _, label in judge} - set(labels)):
+    if unknown := sorted({row.label for row in judge} - set(labels)):
         raise UserError(
             f"--dev: label {unknown[0]!r} is not in the training rows; known: {', '.join(labels)}"
         )
-    name = config.encoder or _encoder_for([text for text, _ in rows])
+    name = config.encoder or (MULTILINGUAL if mostly_chinese(row.text for row in rows) else ENGLISH)
     folder = encoder_folder(name)
     run = Run(config, "classify")
     device = set_up(config)
@@ -82,25 +84,16 @@ def train(config: ClassifyConfig, progress: Progress = quiet) -> Mapping[str, An
     dev = _labelled(judge, labels, name, config.max_tokens)[: config.dev_limit]
 
     encoder = lora_encoder(folder, config, config.start, device)
-    head = torch.nn.Linear(2 * encoder.config.hidden_size, len(labels)).to(device)
-    torch.nn.init.zeros_(head.weight)
-    torch.nn.init.zeros_(head.bias)
     if config.start is not None:
-        _load_head(head, config.start, labels)
-    trainable = {key: parameter for key, parameter in encoder.named_parameters() if parameter.requires_grad}
-    trainable |= {f"head.{key}": parameter for key, parameter in head.named_parameters()}
+        _check_labels(config.start, labels)
+    head = make_head(encoder, len(labels), config.start, device)
     counts = Counter(item.label for item in items)
     weights = torch.tensor([counts[place] ** -0.5 for place in range(len(labels))], device=device)
     weights = weights / weights.mean()
 
     def logits_of(batch: Sequence[Labelled]) -> torch.Tensor:
         """(texts, labels)"""
-        ids = padded([item.ids for item in batch], device)
-        mask = padded([[1] * len(item.ids) for item in batch], device)
-        hidden = encoder(input_ids=ids, attention_mask=mask).last_hidden_state.float()
-        weight = mask.unsqueeze(-1).float()
-        mean = (hidden * weight).sum(1) / weight.sum(1)  # (texts, width of the encoder)
-        return head(torch.cat([hidden[:, 0], mean], dim=1))
+        return outputs_of(encoder, head, [item.ids for item in batch])
 
     def loss_of(batch: Sequence[Labelled]) -> torch.Tensor:
         encoder.train()
@@ -132,11 +125,7 @@ def train(config: ClassifyConfig, progress: Progress = quiet) -> Mapping[str, An
 
     def save(partial: Path) -> None:
         save_lora(encoder, partial, base=name)
-        tensors = {"weight": head.weight, "bias": head.bias}
-        save_file(
-            {key: value.detach().float().cpu().numpy() for key, value in tensors.items()},
-            partial / "head.safetensors",
-        )
+        save_head(head, partial)
         described = {
             "method": "classify",
             "encoder": name,
@@ -151,7 +140,7 @@ def train(config: ClassifyConfig, progress: Progress = quiet) -> Mapping[str, An
         run,
         config,
         make_batches(items, config),
-        trainable,
+        trainable_of(encoder, head),
         loss_of=loss_of,
         evaluate=evaluate,
         criterion=("dev_loss",),
@@ -163,28 +152,8 @@ def train(config: ClassifyConfig, progress: Progress = quiet) -> Mapping[str, An
     return metrics
 
 
-def _rows(paths: Sequence[Path]) -> list[tuple[str, str]]:
-    """(text, label) of all rows. Raises UserError naming file and row of one that has no text or label."""
-    found: list[tuple[str, str]] = []
-    for path in paths:
-        for number, row in enumerate(read_jsonl(path, required=("text", "label")), start=1):
-            text, label = row["text"], row["label"]
-            if not isinstance(text, str) or not text.strip() or not isinstance(label, str) or not label:
-                raise UserError(
-                    f"{path}: row {number}: 'text' and 'label' should be non-empty strings", subject=row
-                )
-            found.append((text, label))
-    if not found:
-        raise UserError(f"{', '.join(map(str, paths))}: no rows; expected {{text, label}} on each line")
-    return found
-
-
-def _encoder_for(texts: Sequence[str]) -> str:
-    return MULTILINGUAL if sum(map(is_chinese, texts)) * 5 >= len(texts) else ENGLISH
-
-
 def _labelled(
-    rows: Sequence[tuple[str, str]], labels: Sequence[str], encoder: str, max_tokens: int
+    rows: Sequence[Example], labels: Sequence[str], encoder: str, max_tokens: int
 ) -> list[Labelled]:
     from tokenizers import Tokenizer
 
@@ -192,19 +161,14 @@ def _labelled(
     tokenizer.enable_truncation(max_tokens)
     tokenizer.no_padding()
     prefix = PREFIXES.get(encoder, {"query": ""})["query"]
-    encoded = tokenizer.encode_batch([f"{prefix}{text}" for text, _ in rows])
+    encoded = tokenizer.encode_batch([f"{prefix}{row.text}" for row in rows])
     places = {label: place for place, label in enumerate(labels)}
-    return [Labelled(tuple(item.ids), places[label]) for item, (_, label) in zip(encoded, rows, strict=True)]
+    return [Labelled(tuple(item.ids), places[row.label]) for item, row in zip(encoded, rows, strict=True)]
 
 
-def _load_head(head: torch.nn.Linear, start: Path, labels: Sequence[str]) -> None:
-    from safetensors.torch import load_file
-
-    from skills.files import read_json
-
+def _check_labels(start: Path, labels: Sequence[str]) -> None:
     if read_json(start / "collegium.json").get("labels") != list(labels):
         raise UserError(f"start {str(start)!r} was trained for other labels; leave it out to begin anew")
-    head.load_state_dict(load_file(start / "head.safetensors"))
 
 
 def _macro_f1(predicted: np.ndarray, targets: np.ndarray) -> float:

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
-from safetensors.numpy import save_file
 
 from skills.errors import UserError
 from skills.files import read_jsonl, sha256_file, write_json
 from skills.learning.card import training_card
-from skills.learning.loop import LoopConfig, Progress, fit, make_batches, padded, quiet, set_up
+from skills.learning.heads import make_head, outputs_of, save_head, trainable_of
+from skills.learning.loop import LoopConfig, Progress, fit, make_batches, quiet, set_up
 from skills.learning.lora import lora_encoder, save_lora
 from skills.learning.run import Run
 from skills.retrieval.encoder_files import encoder_folder
@@ -67,7 +67,6 @@ def train(config: EvidenceConfig, progress: Progress = quiet) -> Mapping[str, An
     Raises UserError for malformed rows or a run folder that cannot be used, ModelError without the encoder.
     """
     import torch
-    from safetensors.torch import load_file
 
     folder = encoder_folder(config.encoder)
     run = Run(config, "evidence")
@@ -81,32 +80,12 @@ def train(config: EvidenceConfig, progress: Progress = quiet) -> Mapping[str, An
         raise UserError("no question with a positive and a negative is left; check --train and --dev")
 
     encoder = lora_encoder(folder, config, config.start, device)
-    head = torch.nn.Linear(2 * encoder.config.hidden_size, 1).to(device)
-    if config.start is not None:
-        if not (config.start / "head.safetensors").is_file():
-            raise UserError(f"start {str(config.start)!r} is no evidence encoder: it has no head.safetensors")
-        head.load_state_dict(load_file(config.start / "head.safetensors"))
-    else:
-        torch.nn.init.zeros_(head.weight)
-        torch.nn.init.zeros_(head.bias)
-    trainable = {name: parameter for name, parameter in encoder.named_parameters() if parameter.requires_grad}
-    trainable |= {f"head.{name}": parameter for name, parameter in head.named_parameters()}
+    head = make_head(encoder, 1, config.start, device)
 
     def scores_of(batch: Sequence[Group]) -> torch.Tensor:
         """Logits of a batch, (groups, passages); groups of fewer passages are filled with -inf."""
         pairs = [pair for group in batch for pair in group.pairs]
-        ids, types, mask = (
-            padded(rows, device)
-            for rows in (
-                [tokens for tokens, _ in pairs],
-                [kinds for _, kinds in pairs],
-                [[1] * len(tokens) for tokens, _ in pairs],
-            )
-        )
-        hidden = encoder(input_ids=ids, token_type_ids=types, attention_mask=mask).last_hidden_state.float()
-        weight = mask.unsqueeze(-1).float()
-        mean = (hidden * weight).sum(1) / weight.sum(1)  # (pairs, width of the encoder)
-        flat = head(torch.cat([hidden[:, 0], mean], dim=1)).squeeze(1)
+        flat = outputs_of(encoder, head, [ids for ids, _ in pairs], [types for _, types in pairs]).squeeze(1)
         longest = max(len(group.pairs) for group in batch)
         shaped = torch.full((len(batch), longest), float("-inf"), device=device)
         start = 0
@@ -141,11 +120,7 @@ def train(config: EvidenceConfig, progress: Progress = quiet) -> Mapping[str, An
 
     def save(partial: Path) -> None:
         save_lora(encoder, partial, base=config.encoder)
-        tensors = {"weight": head.weight, "bias": head.bias}
-        save_file(
-            {name: value.detach().float().cpu().numpy() for name, value in tensors.items()},
-            partial / "head.safetensors",
-        )
+        save_head(head, partial)
         described = {"encoder": config.encoder, "encoder_sha256": sha256_file(folder / "model.safetensors")}
         write_json(
             partial / "collegium.json", {"method": "evidence", **described, "max_tokens": config.max_tokens}
@@ -155,7 +130,7 @@ def train(config: EvidenceConfig, progress: Progress = quiet) -> Mapping[str, An
         run,
         config,
         make_batches(groups, config.model_copy(update={"epochs": config.epochs / draws})),
-        trainable,
+        trainable_of(encoder, head),
         loss_of=loss_of,
         evaluate=evaluate,
         criterion=("dev_disorder", "dev_loss"),

@@ -32,7 +32,7 @@ from skills.files import atomic_folder, read_json, sha256_file
 from skills.home import home
 from skills.records import Passage
 from skills.retrieval.encoder_files import MULTILINGUAL, encoder_folder
-from skills.retrieval.text import is_chinese, terms
+from skills.retrieval.text import mostly_chinese, terms
 
 Array = NDArray[np.float32]
 Kind = Literal["query", "passage"]
@@ -208,5 +208,4 @@ def choose_embedder(passages: Iterable[Passage]) -> str:
 
     The English model is faster and better on English and knows no Chinese. Looks at 1,000 passages.
     """
-    chinese = [is_chinese(passage.text) for passage in islice(passages, 1000)]
-    return TUNED if sum(chinese) * 5 >= len(chinese) > 0 else ENGLISH
+    return TUNED if mostly_chinese(passage.text for passage in islice(passages, 1000)) else ENGLISH

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
@@ -170,6 +171,12 @@ def sentences(text: str) -> list[tuple[int, int]]:
 def has_chinese(text: str) -> bool:
     """Whether a Han character is in a text."""
     return _HAN_CHARACTER.search(text) is not None
+
+
+def mostly_chinese(texts: Iterable[str]) -> bool:
+    """Whether at least a fifth of the texts is Chinese, so that a model that reads it is needed."""
+    found = [is_chinese(text) for text in texts]
+    return sum(found) * 5 >= len(found) > 0
 
 
 def is_chinese(text: str) -> bool:

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 from agent.cli.main import app
 from skills.errors import DataError, ModelError, UserError
 from skills.files import read_json, read_jsonl, write_json, write_jsonl
+from skills.learning.classifier import load_classifier
 from skills.learning.classify import ClassifyConfig, train
-from skills.retrieval.classifier import load_classifier
 
 TEXTS = {
     "drug": ["nausea rash", "fever drug", "side effect of drug"],

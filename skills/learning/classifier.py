@@ -11,6 +11,8 @@ from safetensors.numpy import load_file
 
 from skills.errors import DataError, ModelError
 from skills.files import read_json, sha256_file
+from skills.learning.heads import HEAD_FILE
+from skills.learning.linear import softmax
 from skills.retrieval.embedder import PREFIXES
 from skills.retrieval.encoder import Encoder, load_encoder
 from skills.retrieval.encoder_files import encoder_folder
@@ -47,9 +49,7 @@ class Classifier:
 
     def probabilities(self, texts: Sequence[str]) -> Array:
         """(texts, labels), calibrated; rows sum to 1."""
-        logits = self.logits(texts)
-        shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return shares / shares.sum(axis=1, keepdims=True)
+        return softmax(self.logits(texts))
 
 
 def load_classifier(folder: Path, *, threads: int = 2) -> Classifier:
@@ -70,7 +70,7 @@ def load_classifier(folder: Path, *, threads: int = 2) -> Classifier:
             f"classifier {str(folder)!r} was trained from another {name!r} than the one in {str(base)!r}"
         )
     try:
-        head = load_file(folder / "head.safetensors")
+        head = load_file(folder / HEAD_FILE)
         weight, bias = head["weight"], head["bias"]
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"classifier {str(folder)!r} is damaged: {error}", subject=folder) from error
