@@ -19,7 +19,8 @@ from skills.grounding.places import apart
 from skills.grounding.select import sentence_scores
 from skills.grounding.support import Check
 from skills.grounding.support import check as check_by_rules
-from skills.grounding.table_questions import answer_from_table, asks_for_calculation
+from skills.grounding.table_answers import answer_from_table
+from skills.grounding.table_questions import asks_for_calculation
 from skills.grounding.tables import rows
 from skills.grounding.writer import Writer
 from skills.pack import Pack
@@ -229,25 +230,23 @@ class DomainSkill:
         fit, found, item = max(fitting, key=lambda triple: triple[0], default=(0.0, None, None))
         if found is None or item is None or fit < FITTING:
             return
-        call = ToolCall(
-            "table",
-            {f"{figure.row.label}, {figure.header}": figure.text for figure in found.figures},
-            f"{' and '.join(row.label for row in found.rows)}: {found.formula} = {found.text}",
-            {"operation": found.operation, "value": found.value, "unit": found.unit},
-            item.passage.title,
-        )
+        calls: tuple[ToolCall, ...] = ()
         if found.formula:
+            names = " and ".join(row.label for row in found.rows)
+            call = ToolCall(
+                "table",
+                {f"{figure.row.label}, {figure.header}": figure.text for figure in found.figures},
+                f"{names}: {found.formula} = {found.text}",
+                {"operation": found.operation, "value": found.value, "unit": found.unit},
+                item.passage.title,
+            )
             yield ToolCalled(call)
+            calls = (call,)
         text = f"{found.text} [1]."
+        citation = cite(1, item.passage, [(row.start, row.end) for row in found.rows])
         yield Token(text, self.name)
         yield SkillAnswer(
-            self.name,
-            "answered",
-            text,
-            (cite(1, item.passage, [(row.start, row.end) for row in found.rows]),),
-            (call,) if found.formula else (),
-            round(item.score, 4),
-            timings=timings,
+            self.name, "answered", text, (citation,), calls, round(item.score, 4), timings=timings
         )
 
     def _candidates(self, question: str, request: SkillRequest) -> Sequence[ScoredPassage]:

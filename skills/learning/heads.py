@@ -30,9 +30,7 @@ def make_head(encoder: Any, outputs: int, start: Path | None, device: torch.devi
     torch.nn.init.zeros_(head.bias)
     if start is not None:
         if not (start / HEAD_FILE).is_file():
-            raise UserError(
-                f"start {str(start)!r} holds no head: it has no {HEAD_FILE}", subject=start
-            )
+            raise UserError(f"start {str(start)!r} holds no head: it has no {HEAD_FILE}", subject=start)
         head.load_state_dict(load_file(start / HEAD_FILE))
     return head
 

@@ -82,7 +82,7 @@ def test_a_run_goes_on_from_an_artefact(run_folder: Path, tmp_path: Path, tiny_e
 def test_a_start_without_a_head_is_refused(run_folder: Path, tmp_path: Path, tiny_encoder: Path) -> None:
     (run_folder / "best" / "head.safetensors").unlink()
     rows = (tmp_path / "rows.jsonl",)
-    with pytest.raises(UserError, match="holds no head: it has no head.safetensors"):
+    with pytest.raises(UserError, match=r"holds no head: it has no head\.safetensors"):
         train(
             EvidenceConfig(
                 train=rows, dev=rows, out=tmp_path / "m", encoder=str(tiny_encoder), start=run_folder / "best"

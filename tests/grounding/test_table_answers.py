@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skills.grounding.table_questions import answer_from_table, operation_of
+from skills.grounding.table_answers import answer_from_table
+from skills.grounding.table_questions import operation_of
 
 REPORT = """(In thousands) | 2019 | 2018 | 2017
 Revenue: | | |
@@ -14,6 +15,7 @@ Total revenue | 1,500 | 1,250 | 750
 Research costs | 12.5 | 10.0 | –
 Earnings per share | 2.50 | 2.00 | 1.60
 Tax rate | 21% | 25% | 24%
+Due to related parties | 30 | 20 | 10
 """
 
 
@@ -39,6 +41,11 @@ Tax rate | 21% | 25% | 24%
         ("What was the change in the tax rate between 2018 and 2019?", "-4 percent", "21 - 25"),
         ("In which year were services higher, 2018 or 2019?", "2019", "300 > 250"),
         ("Which year had the lowest tax rate?", "2019", "21 < 24 < 25"),
+        (
+            "What was the change in amounts due to related parties from 2018 to 2019?",
+            "10 thousand",
+            "30 - 20",
+        ),
         ("What was total revenue in 2018?", "1,250 thousand", ""),
         ("What was the tax rate in 2017?", "24%", ""),
         ("What were the earnings per share in 2019?", "2.50", ""),
@@ -63,6 +70,7 @@ def test_the_figure_that_is_asked_for(question: str, text: str, formula: str) ->
         "What was the difference between average net sales and average services?",  # several operations
         "In which year were net sales more than 900?",  # perhaps several years
         "Why did net sales increase?",
+        "What was the increase in net sales in 2019 due to?",
         "What accounted for the increase in net sales from 2018 to 2019?",
         "Who audits the company?",
         "",
