@@ -134,6 +134,24 @@ def classify(
     _run(run, ClassifyConfig, common, settings)
 
 
+@app.command("tokens")
+def tokens(
+    train: Train,
+    dev: Dev,
+    out: Out,
+    seed: Seed = 0,
+    threads: Threads = 0,
+    resume: Resume = False,
+    settings: Set = None,
+) -> None:
+    """A tagger of words. Rows: {tokens: [word], tags: [BIO tag]}; `collegium predict` runs it."""
+    from skills.learning.tokens import TokensConfig
+    from skills.learning.tokens import train as run
+
+    common = {"train": train, "dev": dev, "out": out, "seed": seed, "threads": threads, "resume": resume}
+    _run(run, TokensConfig, common, settings)
+
+
 @app.command("route")
 def route(
     train: Train,

@@ -3,7 +3,8 @@
 A cross-encoder (Nogueira & Cho 2019, arXiv:1901.04085) from a bundled sentence encoder: LoRA on its linear
 layers and a linear head on [CLS] and mean state. Each question is seen with one passage that answers it and
 hard negatives; the loss is a softmax over them plus a binary cross-entropy a pair, so that scores rank and
-can be read alone. Thresholds are fitted elsewhere (skills.learning.calibration).
+can be read alone. A question that nothing answers is seen with its negatives alone. Thresholds are fitted
+elsewhere (skills.learning.calibration).
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
 
 class EvidenceConfig(LoopConfig):
-    """Settings of `train evidence`. Rows: {question, positives: [text], negatives: [text]}; see `data negatives`."""
+    """Settings of `train evidence`. Rows: {question, positives: [text], negatives: [text]}, positives empty where
+    nothing answers; see `data negatives`."""
 
     encoder: str = "all-minilm-l6-v2"
     start: Path | None = None
@@ -51,10 +53,12 @@ class EvidenceConfig(LoopConfig):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Token ids of a question with its passages: the right one first."""
+    """Token ids of a question with its passages."""
 
     pairs: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
-    """(ids, token types) by passage."""
+    """(ids, token types) by passage, the right one first."""
+    answered: bool
+    """Whether there is a right one."""
 
     @property
     def tokens(self) -> int:
@@ -76,22 +80,23 @@ def train(config: EvidenceConfig, progress: Progress = quiet) -> Mapping[str, An
     draws = max(1, math.ceil(config.epochs))
     groups = _groups(config.train, folder, config, draws)
     dev = sorted(_groups(config.dev, folder, config, 1)[: config.dev_limit], key=lambda group: group.tokens)
-    if not groups or not dev:
+    if not groups or not any(group.answered for group in dev):
         raise UserError("no question with a positive and a negative is left; check --train and --dev")
 
     encoder = lora_encoder(folder, config, config.start, device)
     head = make_head(encoder, 1, config.start, device)
 
     def scores_of(batch: Sequence[Group]) -> torch.Tensor:
-        """Logits of a batch, (groups, passages); groups of fewer passages are filled with -inf."""
+        """Logits of a batch, (groups, passages), the right one's first; -inf where a group has none, or no more."""
         pairs = [pair for group in batch for pair in group.pairs]
         flat = outputs_of(encoder, head, [ids for ids, _ in pairs], [types for _, types in pairs]).squeeze(1)
-        longest = max(len(group.pairs) for group in batch)
+        longest = max(len(group.pairs) + (not group.answered) for group in batch)
         shaped = torch.full((len(batch), longest), float("-inf"), device=device)
         start = 0
         for row, group in enumerate(batch):
-            shaped[row, : len(group.pairs)] = flat[start : start + len(group.pairs)]
-            start += len(group.pairs)
+            first, count = int(not group.answered), len(group.pairs)
+            shaped[row, first : first + count] = flat[start : start + count]
+            start += count
         return shaped
 
     def loss_of(batch: Sequence[Group]) -> torch.Tensor:
@@ -100,19 +105,19 @@ def train(config: EvidenceConfig, progress: Progress = quiet) -> Mapping[str, An
 
     def evaluate() -> Mapping[str, float]:
         encoder.eval()
-        total, first, positive, negative = 0.0, 0, list[float](), list[float]()
+        total, first, answered = 0.0, 0, sum(group.answered for group in dev)
+        positive, negative = list[float](), list[float]()
         with torch.inference_mode():
             for start in range(0, len(dev), 8):
                 scores = scores_of(dev[start : start + 8])
                 total += float(_loss(scores)) * len(scores)
-                first += int((scores.argmax(1) == 0).sum())
-                positive += scores[:, 0].tolist()
-                negative += [
-                    value for row in scores[:, 1:].tolist() for value in row if value != float("-inf")
-                ]
+                real = torch.isfinite(scores)
+                first += int(((scores.argmax(1) == 0) & real[:, 0]).sum())
+                positive += scores[:, 0][real[:, 0]].tolist()
+                negative += scores[:, 1:][real[:, 1:]].tolist()
         return {
             "dev_loss": total / len(dev),
-            "dev_first": first / len(dev),
+            "dev_first": first / answered,
             "dev_auc": (auc := _auc(positive, negative)),
             # What counts is the order: how sure a score is, `collegium calibrate` fits afterwards.
             "dev_disorder": 1 - auc,
@@ -145,7 +150,7 @@ def train(config: EvidenceConfig, progress: Progress = quiet) -> Mapping[str, An
 
 
 def _loss(scores: torch.Tensor) -> torch.Tensor:
-    """Softmax over each row (the first is right) plus binary cross-entropy of every pair.
+    """Softmax over each row (the first is right) plus binary cross-entropy of every pair, mean of the rows.
 
     The right pair counts as much as all wrong ones of its row, or the scores would sink with their number.
     """
@@ -153,11 +158,13 @@ def _loss(scores: torch.Tensor) -> torch.Tensor:
     from torch.nn.functional import cross_entropy, softplus
 
     real = torch.isfinite(scores)
-    ranking = cross_entropy(scores, torch.zeros(len(scores), dtype=torch.long, device=scores.device))
+    answered = scores[real[:, 0]]
+    right = torch.zeros(len(answered), dtype=torch.long, device=scores.device)
+    ranking = cross_entropy(answered, right, reduction="sum") + 0.5 * softplus(-answered[:, 0]).sum()
     wrong = torch.where(real[:, 1:], softplus(scores[:, 1:].nan_to_num(neginf=0.0)), 0.0).sum(1) / real[
         :, 1:
     ].sum(1)
-    return ranking + 0.5 * (softplus(-scores[:, 0]) + wrong).mean()
+    return (ranking + 0.5 * wrong.sum()) / len(scores)
 
 
 def _auc(positive: Sequence[float], negative: Sequence[float]) -> float:
@@ -179,11 +186,12 @@ def _groups(paths: Sequence[Path], folder: Path, config: EvidenceConfig, draws: 
     found: list[Group] = []
     for path in paths:
         for row in read_jsonl(path, required=("question", "positives", "negatives")):
-            if not row["positives"] or not row["negatives"]:
+            if not row["negatives"]:
                 continue
             for _ in range(draws):
+                right = [choose.choice(row["positives"])] if row["positives"] else []
                 wrong = choose.sample(row["negatives"], min(config.negatives, len(row["negatives"])))
-                texts = [choose.choice(row["positives"]), *wrong]
-                encoded = tokenizer.encode_batch([(row["question"], text) for text in texts])
-                found.append(Group(tuple((tuple(item.ids), tuple(item.type_ids)) for item in encoded)))
+                encoded = tokenizer.encode_batch([(row["question"], text) for text in (*right, *wrong)])
+                pairs = tuple((tuple(item.ids), tuple(item.type_ids)) for item in encoded)
+                found.append(Group(pairs, bool(right)))
     return found

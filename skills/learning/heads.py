@@ -1,6 +1,6 @@
 """A linear head on what an encoder makes of a text: made, trained, saved and gone on from in one way.
 
-It sees [CLS] and the mean of the last hidden states, side by side.
+That of a whole text sees [CLS] and the mean of the last hidden states, side by side.
 """
 
 from __future__ import annotations
@@ -20,12 +20,17 @@ if TYPE_CHECKING:
 HEAD_FILE = "head.safetensors"
 
 
-def make_head(encoder: Any, outputs: int, start: Path | None, device: torch.device) -> torch.nn.Linear:
-    """A head of zeros, or that of folder ``start``. Raises UserError when there is none in it."""
+def make_head(
+    encoder: Any, outputs: int, start: Path | None, device: torch.device, *, inputs: int = 0
+) -> torch.nn.Linear:
+    """A head of zeros, or that of folder ``start``; ``inputs`` 0: one of whole texts.
+
+    Raises UserError when there is none in the folder.
+    """
     import torch
     from safetensors.torch import load_file
 
-    head = torch.nn.Linear(2 * encoder.config.hidden_size, outputs).to(device)
+    head = torch.nn.Linear(inputs or 2 * encoder.config.hidden_size, outputs).to(device)
     torch.nn.init.zeros_(head.weight)
     torch.nn.init.zeros_(head.bias)
     if start is not None:
@@ -41,6 +46,16 @@ def trainable_of(encoder: Any, head: torch.nn.Linear) -> dict[str, torch.nn.Para
     return found | {f"head.{name}": parameter for name, parameter in head.named_parameters()}
 
 
+def states_of(
+    encoder: Any, ids: Sequence[Sequence[int]], types: Sequence[Sequence[int]] | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Last hidden states (texts, longest, width) of token ids and their mask (texts, longest)."""
+    mask = padded([[1] * len(row) for row in ids], encoder.device)
+    kinds = {} if types is None else {"token_type_ids": padded(types, encoder.device)}
+    found = encoder(input_ids=padded(ids, encoder.device), attention_mask=mask, **kinds)
+    return found.last_hidden_state.float(), mask
+
+
 def outputs_of(
     encoder: Any,
     head: torch.nn.Linear,
@@ -50,10 +65,7 @@ def outputs_of(
     """(texts, outputs) of token ids; ``types``: their token types, of pairs."""
     import torch
 
-    device = head.weight.device
-    mask = padded([[1] * len(row) for row in ids], device)
-    kinds = {} if types is None else {"token_type_ids": padded(types, device)}
-    hidden = encoder(input_ids=padded(ids, device), attention_mask=mask, **kinds).last_hidden_state.float()
+    hidden, mask = states_of(encoder, ids, types)
     weight = mask.unsqueeze(-1).float()
     mean = (hidden * weight).sum(1) / weight.sum(1)  # (texts, width of the encoder)
     return head(torch.cat([hidden[:, 0], mean], dim=1))

@@ -3,7 +3,8 @@
 Rows {question, gold, answer?} and a store become rows {question, positives, negatives} for `train evidence`. Whole
 passages are cut as they are at run time. Where the question names the passage's subject or a year, another row sets the
 passage against itself under other names. Where the answer says which sentence or table row it stands in, another sets
-that one against its neighbours: the encoder reads both.
+that one against its neighbours: the encoder reads both. Passages that somebody found silent on a question (``silent``:
+of its subject, but of another aspect, or without its condition) are set against those that answer it, or stand alone.
 """
 
 from __future__ import annotations
@@ -34,15 +35,24 @@ STRANGERS = 2
 def mine(
     rows: Iterable[Mapping[str, Any]], store: PassageStore, *, negatives: int = 8
 ) -> Iterator[dict[str, Any]]:
-    """One to three rows per question whose gold passages are in the store; others are passed over.
+    """One to four rows per question whose gold passages are in the store; others are passed over but for their
+    silent ones.
 
     A passage whose text equals a gold one is no negative. Chinese questions are passed over: the encoder reads
     English.
     """
     for row in rows:
         question: str = row["question"]
+        if is_chinese(question):
+            continue
         gold = [passage for passage in map(store.get, row["gold"]) if passage is not None]
-        if not gold or is_chinese(question):
+        if silent := [passage for passage in map(store.get, row.get("silent") or ()) if passage is not None]:
+            yield {
+                "question": question,
+                "positives": [pair_text(passage, question) for passage in gold[:POSITIVES]],
+                "negatives": [pair_text(passage, question) for passage in silent],
+            }
+        if not gold:
             continue
         right = {_fold(passage.text) for passage in gold} | {passage.id for passage in gold}
         found = [item.passage for item in store.search(question, negatives + len(gold) + _SPARE)]

@@ -73,6 +73,12 @@ class Encoder:
             self._tokenizer.enable_truncation(min(max_tokens, self.positions), strategy="longest_first")
             return self._tokenizer.encode_batch(cast(Any, list(texts)))
 
+    def tokenize_words(self, rows: Sequence[Sequence[str]]) -> list[Encoding]:
+        """Tokens of texts that are cut into words already, never cut short; ``word_ids`` says whose a token is."""
+        with self._truncation:
+            self._tokenizer.no_truncation()
+            return self._tokenizer.encode_batch([list(row) for row in rows], is_pretokenized=True)
+
     def batches(self, encodings: Sequence[Encoding]) -> Iterator[Batch]:
         """Run encodings in batches of similar length, shortest first; every input is in exactly one batch."""
         order = sorted(range(len(encodings)), key=lambda index: len(encodings[index].ids))

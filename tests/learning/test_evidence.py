@@ -46,6 +46,41 @@ def test_it_learns_to_rank_and_is_loaded_without_torch(run_folder: Path) -> None
     assert right > 0 > wrong
 
 
+def test_questions_that_nothing_answers_are_learned_from(tmp_path: Path, tiny_encoder: Path) -> None:
+    """Only rows without a right passage say that the capital of a drug answers nothing."""
+    rows = [
+        {
+            "question": f"what is the side effect of {drug} ?",
+            "positives": [f"side effect of {drug} : nausea ."],
+            "negatives": [f"nausea of {drug} ."],
+        }
+        for drug in DRUGS
+    ]
+    silent = [
+        {"question": row["question"], "positives": [], "negatives": [f"capital of {drug} ."]}
+        for row, drug in zip(rows, DRUGS, strict=True)
+    ]
+    write_jsonl(tmp_path / "rows.jsonl", [*rows, *silent] * 8)
+    config = EvidenceConfig(
+        train=(tmp_path / "rows.jsonl",), dev=(tmp_path / "rows.jsonl",), out=tmp_path / "run",
+        encoder=str(tiny_encoder),
+        rank=4, alpha=8, epochs=8, learning_rate=0.02, batch_tokens=256, dropout=0.0, threads=1,
+    )  # fmt: skip
+    metrics = train(config)
+    assert metrics["dev_first"] > 0.9
+    model = load_evidence(tmp_path / "run" / "best", threads=1)
+    (score,) = model.logits(rows[0]["question"], [f"capital of {DRUGS[0]} ."])
+    assert score < 0
+
+
+def test_a_file_of_unanswered_questions_alone_is_refused(tmp_path: Path, tiny_encoder: Path) -> None:
+    rows = [{"question": "capital of alpha ?", "positives": [], "negatives": ["side effect of alpha ."]}]
+    write_jsonl(tmp_path / "rows.jsonl", rows)
+    file = (tmp_path / "rows.jsonl",)
+    with pytest.raises(UserError, match="no question with a positive"):
+        train(EvidenceConfig(train=file, dev=file, out=tmp_path / "run", encoder=str(tiny_encoder)))
+
+
 def test_scores_match_the_trained_model(run_folder: Path, tiny_encoder: Path) -> None:
     import torch
     from peft import PeftModel

@@ -80,3 +80,16 @@ def test_unknown_passages_and_chinese_questions_are_passed_over(store: PassageSt
         {"question": "二甲双胍的副作用？", "gold": ["metformin#1"]},
     ]
     assert list(mine(rows, store)) == []
+
+
+def test_a_silent_passage_is_set_against_the_one_that_answers(store: PassageStore) -> None:
+    question = {"question": "aspirin side effects", "gold": ["aspirin#1"], "silent": ["metformin#1"]}
+    row, *_ = mine([question], store)
+    assert row["positives"] == [f"Aspirin\n{OTHER.text}"]
+    assert row["negatives"] == [f"Metformin\n{PROSE.text}"]
+
+
+def test_a_question_that_nothing_answers_has_its_silent_passages_alone(store: PassageStore) -> None:
+    question = {"question": "metformin dose in kidney failure", "gold": [], "silent": ["metformin#1"]}
+    (row,) = mine([question], store)
+    assert (row["positives"], row["negatives"]) == ([], [f"Metformin\n{PROSE.text}"])
