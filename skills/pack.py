@@ -5,7 +5,8 @@ A pack is a folder of always the same shape:
     pack.toml       PackManifest
     corpus/*.md     notes: front matter (source, jurisdiction, as_of), a title, one passage per section
     index/          prebuilt store of the corpus
-    examples/       route.jsonl {text, lang}, answer.jsonl {question, answer, gold}, tools.jsonl {text, tool, arguments}
+    examples/       route.jsonl {text, lang}, answer.jsonl {question, answer, gold}, tools.jsonl {text, tool, arguments},
+                    evidence.jsonl {question, gold, silent}: passages that answer it, and near ones that do not
     tools.py        TOOLS: a tuple of typed functions
     tools.toml      how a question calls them: ToolPattern by name
     guards.toml     red flags that are answered at once: Guard
