@@ -35,14 +35,16 @@ def compose(given: Sequence[SkillAnswer], titles: Mapping[str, str], *, apart: b
 
 
 def without_skills(question: str, plan: Plan, titles: Sequence[str]) -> Answer:
-    """The answer to what no skill was asked, in the question's language: a sum, a courtesy, or a refusal."""
+    """The answer to what no skill was asked, in the question's language: a sum, a courtesy, a question back, or a
+    refusal."""
     if plan.call is not None:
         return Answer("answered", plan.call.text, tools=(plan.call,), confidence=1.0, reason=plan.reason)
     chinese = is_chinese(question)
-    refused = plan.reason == "out_of_scope"
-    name = f"{'decline' if refused else 'reply'}_{plan.reason}{'_zh' if chinese else ''}"
-    text = load(name).render(domains=("、" if chinese else ", ").join(titles))
-    return Answer("declined" if refused else "clarify", text, reason=plan.reason)
+    name = {"out_of_scope": "decline_out_of_scope", "unclear": "clarify_domain"}.get(
+        plan.reason, f"reply_{plan.reason}"
+    )
+    text = load(f"{name}_zh" if chinese else name).render(domains=("、" if chinese else ", ").join(titles))
+    return Answer("declined" if plan.reason == "out_of_scope" else "clarify", text, reason=plan.reason)
 
 
 def _worth_showing(given: Sequence[SkillAnswer], apart: bool) -> Sequence[SkillAnswer]:

@@ -1,4 +1,4 @@
-"""What a conversation implies that its caller kept: its domain, and a question that waits for a value.
+"""What a conversation implies that its caller kept: its domain, and a question that waits for a reply.
 
 A session remembers both. A request that brings its own messages instead (``Agent.ask(history=...)``) has only
 their words, so both are worked out again, from router and tool patterns. Knows no session and no model.
@@ -21,9 +21,10 @@ _LOOKED_AT = 12
 
 
 class Pending(TypedDict):
-    """A question that waits for a tool argument."""
+    """A question that waits for a tool argument, or for word of what it is about."""
 
     domain: str
+    """Whose it is; empty: that is what was asked back."""
     question: str
     arguments: dict[str, Any]
 
@@ -57,6 +58,16 @@ def pending_of(history: Sequence[Turn], domain: str, caller: ToolCaller) -> Pend
             else None
         )
     return pending if recent and recent[-1].role == "assistant" else None
+
+
+def unclear_of(history: Sequence[Turn], asks: Callable[[str], str]) -> Pending | None:
+    """The question that the last message asked the subject of; None if it did not. ``asks``: what it says then."""
+    said = history[-2:]
+    if [turn.role for turn in said] != ["user", "assistant"] or said[1].text.strip() != asks(
+        said[0].text
+    ).strip():
+        return None
+    return Pending(domain="", question=said[0].text, arguments={})
 
 
 def _asked_back(caller: ToolCaller, match: ToolMatch) -> str:

@@ -31,6 +31,8 @@ class Routed:
     milliseconds: float
     parts: tuple[Part, ...] = ()
     """One for each domain where the request asks several things of several domains; empty: it is asked as it is."""
+    unclear: bool = False
+    """Whether no label is probable enough to rely on: its conformal set is empty (skills.learning.route)."""
     kind: Literal["routed"] = "routed"
 
 

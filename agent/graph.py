@@ -27,9 +27,10 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
+from agent.clauses import clauses
 from agent.compose import compose, without_skills
 from agent.composition import College
-from agent.conversation import Pending, domain_of, pending_of
+from agent.conversation import Pending, domain_of, pending_of, unclear_of
 from agent.events import Answer, Event, Routed
 from agent.memory import turns_of
 from agent.plan import Plan, Step
@@ -89,6 +90,8 @@ class TurnState(TypedDict):
     pending: Pending | None
     # Of this turn only.
     question: Annotated[str, UntrackedValue]
+    asked: Annotated[str, UntrackedValue]
+    """The question, after the one that it says the subject of."""
     routed: Annotated[Routed, UntrackedValue]
     completed: Annotated[ToolMatch | None, UntrackedValue]
     plan: Annotated[Plan, UntrackedValue]
@@ -144,15 +147,20 @@ class _Nodes:
         options, question = _options(runtime), state["question"]
         if options.plan is not None:
             domains = tuple(step.domain for step in options.plan.steps)
-            return {"routed": Routed(domains, dict.fromkeys(domains, 1.0), 0.0), "completed": None}
+            routed = Routed(domains, dict.fromkeys(domains, 1.0), 0.0)
+            return {"routed": routed, "completed": None, "asked": question}
         last_domain, pending = state.get("last_domain", ""), state.get("pending")
         if options.history:
             last_domain = options.domain or domain_of(options.history, self._college.router.route)
             pending = None
             if last_domain:
                 pending = pending_of(options.history, last_domain, self._college.caller(last_domain))
+            pending = pending or unclear_of(options.history, self._asks_the_subject)
         completed: ToolMatch | None = None
-        if pending is not None and options.domain in (None, pending["domain"]):
+        unclear = pending["question"] if pending is not None and not pending["domain"] else ""
+        told = unclear and not any(clause.asks for clause in clauses(question))
+        asked = f"{unclear} {question}" if told else question
+        if pending is not None and pending["domain"] and options.domain in (None, pending["domain"]):
             caller = self._college.caller(pending["domain"])
             completed = caller.complete(pending["question"], question, pending["arguments"])
         known = pending["domain"] if pending is not None and completed is not None else options.domain
@@ -161,10 +169,11 @@ class _Nodes:
             routed = Routed((known,), {known: 1.0}, 0.0)
         else:
             start = time.perf_counter()
-            routed = self._college.router.route(question, self._turns(state, options))
-            routed = replace(routed, milliseconds=_since(start))
+            routed = self._college.router.route(asked, self._turns(state, options))
+            # It is asked once: what stays unclear is out of scope.
+            routed = replace(routed, milliseconds=_since(start), unclear=routed.unclear and not told)
         get_stream_writer()(routed)
-        changes = {"routed": routed, "completed": completed}
+        changes = {"routed": routed, "completed": completed, "asked": asked}
         return {**changes, "last_domain": last_domain, "pending": pending} if options.history else changes
 
     def plan(self, state: TurnState, runtime: Runtime[TurnOptions]) -> dict[str, Any]:
@@ -175,7 +184,7 @@ class _Nodes:
         if state["completed"] is not None:
             return {"plan": Plan((Step(routed.domains[0]),))}
         plan = make_plan(
-            state["question"],
+            state["asked"],
             routed,
             history=self._turns(state, options),
             last_domain=state.get("last_domain", "") if options.domain is None else options.domain,
@@ -186,7 +195,7 @@ class _Nodes:
     def fan_out(self, state: TurnState, runtime: Runtime[TurnOptions]) -> list[Send] | str:
         """One task a step; straight to compose where the question is declined."""
         options, steps = _options(runtime), state["plan"].steps
-        completed, pending, question = state.get("completed"), state.get("pending"), state["question"]
+        completed, pending, question = state.get("completed"), state.get("pending"), state["asked"]
         if completed is not None and pending is not None:
             question = f"{pending['question']} {question}"
         sends: list[Send] = []
@@ -271,8 +280,10 @@ class _Nodes:
         return changes
 
     def _pending(self, state: TurnState) -> Pending | None:
-        """A single skill asked back, and for the argument of a tool: what it asked about."""
+        """What was asked back: the subject of a question, or, by a single skill, the argument of a tool."""
         answer, completed, earlier = state["answer"], state.get("completed"), state.get("pending")
+        if answer.reason == "unclear":
+            return Pending(domain="", question=state["asked"], arguments={})
         if answer.status != "clarify" or len(answer.domains) != 1:
             return None
         domain, question = answer.domains[0], state["question"]
@@ -281,6 +292,11 @@ class _Nodes:
             return Pending(domain=domain, question=joined, arguments=dict(completed.arguments))
         match = self._college.caller(domain).match(question)
         return Pending(domain=domain, question=question, arguments=dict(match.arguments)) if match else None
+
+    def _asks_the_subject(self, question: str) -> str:
+        """What is said to an unclear question."""
+        titles = [domain.title for domain in self._college.domains if not domain.error]
+        return without_skills(question, Plan((), "unclear"), titles).text
 
     def _workable(self, plan: Plan, options: TurnOptions) -> Plan:
         """Of several skills those that can work; a single one, or the last, is left to say what is wrong."""

@@ -28,6 +28,6 @@ class Plan:
     steps: tuple[Step, ...]
     """Who is asked, together; empty: nobody."""
     reason: str = ""
-    """Why nobody is asked: out_of_scope, a courtesy, or "arithmetic"."""
+    """Why nobody is asked: out_of_scope, unclear, a courtesy, or "arithmetic"."""
     call: ToolCall | None = None
     """The sum that the question is, worked out."""

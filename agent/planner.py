@@ -92,8 +92,8 @@ def make_plan(
     2. A follow-up stays with the session's last domain unless the router is confident of another one.
     3. A message that only tells something is a follow-up, whatever it is about; so is one that no domain owns and
        that is not clearly out of scope.
-    4. Out of scope: declined; if the caller brought the evidence (``must_answer``), the likeliest domain
-       answers.
+    4. Out of scope: declined, or asked back where that is unclear; if the caller brought the evidence
+       (``must_answer``), the likeliest domain answers.
     """
     if not must_answer and (call := calculate(question)):
         return Plan((), "arithmetic", call)
@@ -120,4 +120,5 @@ def make_plan(
     query = search_query(question, history) if follows else ""
     asked = {part.domain: part.text for part in routed.parts} if len(domains) > 1 and not follows else {}
     steps = tuple(Step(domain, query, asked.get(domain, "")) for domain in domains)
-    return Plan(steps, "" if domains else "out_of_scope")
+    nobody = "unclear" if routed.unclear else "out_of_scope"
+    return Plan(steps, "" if domains else nobody)

@@ -8,7 +8,8 @@
     4. a follow-up is read alone and with the question it leans on, and the two are mixed
     5. a request that asks several things is read in its parts as well (agent.clauses): each domain that surely owns
        one is asked that
-    6. domains: none if "general" is the likeliest, else the likeliest and any other over the threshold
+    6. domains: none if "general" is the likeliest, else the likeliest and any other over the threshold; none is
+       unclear, where "general" is not certain either
 
 Newcomers have a head of their own, fitted in seconds from all packs' route examples and
 ``out_of_scope.jsonl``, and kept in the cache. Knows packs' route examples; no skill, store or language model.
@@ -17,8 +18,10 @@ Newcomers have a head of their own, fitted in seconds from all packs' route exam
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -47,6 +50,7 @@ from skills.learning.route import (
 )
 from skills.pack import Pack
 from skills.records import Turn
+from skills.retrieval.text import terms
 
 SHIPPED = Path(__file__).with_name("router_head")
 OUT_OF_SCOPE = Path(__file__).with_name("out_of_scope.jsonl")
@@ -72,6 +76,10 @@ class Explanation:
     words: tuple[tuple[str, float], ...]
     """Words that spoke for it (positive) or against it, in logits, strongest first. The embedding's part,
     often the larger one, is not in them."""
+    nearest: tuple[Example, ...]
+    """Examples with the most words of the question, rare ones counting more, best first."""
+    certainty: float
+    """Probability from which a label is relied on."""
 
 
 class Router:
@@ -84,8 +92,11 @@ class Router:
         newcomers: RouteModel | None = None,
         embed: Embed = embed_with_store,
         reader: Callable[[], Classifier] | None = None,
+        examples: Sequence[Example] = (),
     ) -> None:
+        """``examples``: what an explanation names the nearest of."""
         self.domains = tuple(sorted(domains))
+        self._examples = examples
         self._shipped = shipped
         self._newcomers = newcomers
         self._embed = embed
@@ -114,7 +125,8 @@ class Router:
         newcomers = _newcomers(examples, new, embed) if new else None
         # Loaded when the first English request comes, and once.
         reader = cache(lambda: load_classifier(shipped / READER)) if (shipped / READER).is_dir() else None
-        return cls(examples, model, newcomers, embed, reader)
+        known = [row for rows in examples.values() for row in rows]
+        return cls(examples, model, newcomers, embed, reader, known)
 
     def route(self, text: str, history: Sequence[Turn] = ()) -> Routed:
         """Probabilities of the domains and "general" (sum 1), and the domains to ask, best first.
@@ -134,8 +146,9 @@ class Router:
             further = (name for name in order[1:] if probabilities[name] >= self._shipped.threshold)
             chosen = [name for name in (order[0], *further) if name != GENERAL]
             domains, parts = tuple(chosen) if order[0] != GENERAL else (), ()
+        unclear = not domains and max(probabilities.values()) < self._shipped.certainty
         milliseconds = (time.perf_counter() - started) * 1000.0
-        return Routed(domains, probabilities, milliseconds, parts)
+        return Routed(domains, probabilities, milliseconds, parts, unclear)
 
     def _parts(self, text: str) -> tuple[Part, ...]:
         """What each domain is asked, in the order of the request; none where it is all one question.
@@ -189,7 +202,22 @@ class Router:
                 found = head.reasons(text, label)
                 break
         strongest = sorted(found, key=lambda item: -abs(item[1]))[:words]
-        return Explanation(routed, label, tuple(sorted(strongest, key=lambda item: -item[1])))
+        reasons = tuple(sorted(strongest, key=lambda item: -item[1]))
+        return Explanation(routed, label, reasons, self._nearest(text), self._shipped.certainty)
+
+    def _nearest(self, text: str, count: int = 3) -> tuple[Example, ...]:
+        """Examples by the weights of the words that they share with a text, over the root of their length."""
+        wanted = set(terms(text[:CLIP]))
+        rows = (*self._examples, *out_of_scope())
+        found = [set(terms(row.text)) for row in rows]
+        known = Counter(term for words in found for term in words)
+        weight = {term: math.log(1 + len(found) / known[term]) for term in wanted if known[term]}
+        shares = [
+            sum(weight.get(term, 0.0) for term in sorted(wanted & words)) / math.sqrt(max(1, len(words)))
+            for words in found
+        ]
+        order = sorted(range(len(found)), key=lambda place: (-shares[place], place))[:count]
+        return tuple(rows[place] for place in order if shares[place] > 0)
 
     def _probabilities(self, text: str) -> dict[str, float]:
         clipped = text[:CLIP]

@@ -5,8 +5,8 @@ A pack is a folder of always the same shape:
     pack.toml       PackManifest
     corpus/*.md     notes: front matter (source, jurisdiction, as_of), a title, one passage per section
     index/          prebuilt store of the corpus
-    examples/       route.jsonl {text, lang}, answer.jsonl {question, answer, gold}, tools.jsonl {text, tool, arguments},
-                    evidence.jsonl {question, gold, silent}: passages that answer it, and near ones that do not
+    examples/       route.jsonl {text, lang}, answer.jsonl {question, answer, gold}, tools.jsonl {text, tool,
+                    arguments}, evidence.jsonl {question, gold, silent}: passages that answer it, near ones that do not
     tools.py        TOOLS: a tuple of typed functions
     tools.toml      how a question calls them: ToolPattern by name
     guards.toml     red flags that are answered at once: Guard
@@ -165,7 +165,7 @@ class Pack:
         except PromptError as error:
             raise DataError(f"pack {self.name!r}: {error}", subject=self) from error
 
-    def examples(self, kind: Literal["route", "answer", "tools"]) -> list[dict[str, Any]]:
+    def examples(self, kind: Literal["route", "answer", "tools", "evidence"]) -> list[dict[str, Any]]:
         """Rows of ``examples/<kind>.jsonl``, empty if the file is not there."""
         path = self.folder / "examples" / f"{kind}.jsonl"
         return list(read_jsonl(path)) if path.is_file() else []

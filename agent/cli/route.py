@@ -22,7 +22,9 @@ def command(
         Path | None,
         typer.Option("--out", help="JSON Lines: the rows with {domains, probabilities, ms}."),
     ] = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Show the words that mattered.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show the words that mattered and the nearest examples.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Keep --out's finished rows and go on.")] = False,
 ) -> None:
     """Say which domains own a question; "general" is out of scope. Give a question, or --in and --out."""
@@ -84,12 +86,18 @@ def _show(router: Router, text: str, explain: bool) -> None:
     from rich.table import Table
 
     found = router.explain(text)
-    table = Table("domain", "probability", title=f"asked: {', '.join(found.routed.domains) or 'nobody'}")
+    asked = ", ".join(found.routed.domains) or ("nobody, it is unclear" if found.routed.unclear else "nobody")
+    table = Table(
+        "domain", "probability", title=f"asked: {asked}", caption=f"relied on from {found.certainty:.2f}"
+    )
     for name, share in sorted(found.routed.probabilities.items(), key=lambda item: -item[1]):
         table.add_row(name, f"{share:.3f}")
     words = Table("word", f"for {found.label}")
     for word, weight in found.words:
         words.add_row(word, f"{weight:+.2f}")
+    nearest = Table("nearest examples", "domain")
+    for row in found.nearest:
+        nearest.add_row(row.text, row.label)
     console = Console()
-    console.print(table)
-    console.print(words)
+    for part in (table, words, nearest):
+        console.print(part)

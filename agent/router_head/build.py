@@ -9,8 +9,9 @@ and no question that occurs in a dev or test split of the routing sets.
     2. the routing set's own rows, then more of the sets it was drawn from
     3. train on these; the threshold is fitted on the routing set's dev rows
     4. train the reader, a classifier, on the English ones; what it is chosen by are dev rows and some kept aside
+    5. with both in one folder, fit on the dev rows from which probability a label is relied on
 
-``--install`` puts the head into this folder.
+``--install`` puts them into this folder.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from agent.router import OUT_OF_SCOPE, READER, SHIPPED, fingerprint, route_examples
-from skills.files import read_json, read_jsonl, write_jsonl
+import numpy as np
+
+from agent.router import OUT_OF_SCOPE, READER, SHIPPED, Router, fingerprint, route_examples
+from skills.files import read_json, read_jsonl, write_json, write_jsonl
 from skills.learning.classify import ClassifyConfig
 from skills.learning.classify import train as train_classifier
-from skills.learning.route import GENERAL, RouteConfig, language_of, train
+from skills.learning.route import GENERAL, RouteConfig, fit_certainty, language_of, train
 from skills.pack import discover
 
 Row = dict[str, Any]
@@ -183,11 +186,21 @@ def build(data: Path, out: Path, *, install: bool) -> Mapping[str, Any]:
     about = {"examples": {pack.name: fingerprint(route_examples(pack)) for pack in packs}}
     metrics = train(RouteConfig(train=(rows,), dev=(dev,), out=out / "run"), about=about)
     reader = train_reader(list(read_jsonl(rows)), list(read_jsonl(dev)), out)
+    head = out / "head"
+    shutil.copytree(out / "run" / "best", head, dirs_exist_ok=True)
+    shutil.copytree(out / "reader" / "best", head / READER, dirs_exist_ok=True)
+    certainty = _certainty(head, list(read_jsonl(dev)))
+    write_json(head / "head.json", {**read_json(head / "head.json"), "certainty": certainty})
     if install:
-        for name in ("head.safetensors", "head.json"):
-            shutil.copyfile(out / "run" / "best" / name, SHIPPED / name)
-        shutil.copytree(out / "reader" / "best", SHIPPED / READER, dirs_exist_ok=True)
-    return {**metrics, "reader": reader}
+        shutil.copytree(head, SHIPPED, dirs_exist_ok=True)
+    return {**metrics, "reader": reader, "certainty": certainty}
+
+
+def _certainty(head: Path, dev: list[Row]) -> float:
+    """That of head and reader together, see fit_certainty."""
+    router = Router.load(discover()[0], shipped=head)
+    right = [router.route(row["text"]).probabilities[row["label"]] for row in dev]
+    return round(fit_certainty(np.array(right, dtype=np.float32)), 4)
 
 
 def train_reader(rows: list[Row], dev: list[Row], out: Path) -> Mapping[str, Any]:

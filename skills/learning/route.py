@@ -3,7 +3,7 @@
 1. read rows ``{text, label, lang?, weight?}``; the label ``general`` stands for everything out of scope;
 2. embed each text with its language's embedder: one head per language, each sees its own n-grams and vectors;
 3. fit the heads (``skills.learning.linear``), one temperature per head by cross-validation;
-4. fit the threshold above which a further domain is asked too;
+4. fit the threshold above which a further domain is asked too, and the probability from which a label is certain;
 5. write ``best/`` (head.safetensors, head.json), ``metrics.json``, ``config.json`` and ``CARD.md``.
 
 Knows labels and languages; nothing of packs, skills or conversations.
@@ -36,13 +36,17 @@ from skills.retrieval.text import is_chinese
 
 GENERAL = "general"
 """The label of what no domain owns."""
-FORMAT = 1
+FORMAT = 2
 FOLDS = 3
 """Parts of the cross-validation, and the fewest rows of a label in one language."""
 EMBEDDERS: Mapping[str, str] = {"en": "all-minilm-l6-v2", "zh": "multilingual-e5-small"}
 """Embedder by language. The multilingual one takes several times as long; it is used for Chinese only."""
 EMBEDDED_CHARACTERS: Mapping[str, int] = {"en": 1000, "zh": 300}
 """Characters of a question that the embedder sees: bounds the time of a long one."""
+
+COVERAGE = 0.97
+"""Share of the questions whose label is among the certain ones. At 0.9 it is requests out of scope that are
+unclear, one in ten; at 0.97 half of the few are a domain's (development questions)."""
 
 Embed = Callable[[str, Sequence[str]], Array]
 """(embedder id, texts) -> (n, dimension), rows of length 1."""
@@ -71,6 +75,8 @@ class RouteModel:
     embedders: Mapping[str, str]
     threshold: float
     """Probability from which a further domain is asked beside the likeliest one."""
+    certainty: float
+    """Probability from which a label belongs to the conformal set of a question, see fit_certainty."""
     about: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What it was made from: free JSON."""
 
@@ -109,7 +115,12 @@ class RouteModel:
             }
             for key, head in self.heads.items()
         }
-        described = {"format": FORMAT, "labels": list(self.labels), "threshold": self.threshold}
+        described = {
+            "format": FORMAT,
+            "labels": list(self.labels),
+            "threshold": self.threshold,
+            "certainty": self.certainty,
+        }
         write_json(folder / "head.json", {**described, "languages": languages, "about": dict(self.about)})
 
     @classmethod
@@ -133,7 +144,8 @@ class RouteModel:
                 for key, part in languages.items()
             }
             embedders = {key: str(part["embedder"]) for key, part in languages.items()}
-            return cls(labels, heads, embedders, float(found["threshold"]), found.get("about", {}))
+            threshold, certainty = float(found["threshold"]), float(found["certainty"])
+            return cls(labels, heads, embedders, threshold, certainty, found.get("about", {}))
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
             raise DataError(f"router head {str(folder)!r} is damaged: {error!r}", subject=folder) from error
 
@@ -203,7 +215,7 @@ def fit(
     """
     settings = settings or HeadSettings()
     heads: dict[str, LinearHead] = {}
-    model = RouteModel(tuple(labels), heads, dict(EMBEDDERS), 0.5)
+    model = RouteModel(tuple(labels), heads, dict(EMBEDDERS), 0.5, 0.5)
     for language in EMBEDDERS:
         own = [row for row in rows if row.language == language]
         sizes = Counter(row.label for row in own)
@@ -285,6 +297,17 @@ def fit_threshold(probabilities: Array, targets: Indices, labels: Sequence[str])
     return float(np.clip(worst[allowed] if len(worst) > allowed else 0.5, 0.15, 0.5))
 
 
+def fit_certainty(right: Array, coverage: float = COVERAGE) -> float:
+    """The probability from which labels are taken, so that for ``coverage`` of new questions the right one is.
+
+    ``right`` (n,): probabilities of the right labels of questions that were not trained on. Split conformal prediction
+    with the least ambiguous sets (Sadinle, Lei & Wasserman 2019, arXiv:1609.00451): sets of a sure model are smaller
+    than one, and an empty one says that the question is unclear.
+    """
+    rank = int(np.ceil((len(right) + 1) * coverage))
+    return float(np.sort(right)[::-1][min(rank, len(right)) - 1])
+
+
 def scores(model: RouteModel, rows: Sequence[Example], probabilities: Array) -> dict[str, float]:
     """Accuracy (all, in scope, by language), recall of out-of-scope, calibration error: fractions of 1."""
     targets, general = _targets(rows, model.labels), model.labels.index(GENERAL)
@@ -338,9 +361,12 @@ def train(
     model = fit(rows, labels, embed, config)
     progress(1, 3, "measure")
     probabilities = model.probabilities([row.text for row in judge], embed)
-    threshold = fit_threshold(probabilities, _targets(judge, labels), labels)
+    targets = _targets(judge, labels)
+    threshold = fit_threshold(probabilities, targets, labels)
+    certainty = fit_certainty(probabilities[np.arange(len(judge)), targets])
     settings = config.model_dump(mode="json", include=set(HeadSettings.model_fields))
-    model = replace(model, threshold=threshold, about={"rows": len(rows), **settings, **(about or {})})
+    about = {"rows": len(rows), **settings, **(about or {})}
+    model = replace(model, threshold=threshold, certainty=certainty, about=about)
     progress(2, 3, "write")
     with run.save("best") as folder:
         model.save(folder)

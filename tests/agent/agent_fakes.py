@@ -50,7 +50,7 @@ def citation(number: int, passage: str = "p") -> Citation:
 
 @dataclass
 class WordRouter:
-    """A domain whose name is in the text owns it; nobody else does."""
+    """A domain whose name is in the text owns it; nobody else does. A text with "perhaps" is then unclear."""
 
     names: Sequence[str]
     histories: list[Sequence[Turn]] = field(default_factory=list[Sequence[Turn]])
@@ -59,7 +59,8 @@ class WordRouter:
         self.histories.append(history)
         found = tuple(name for name in self.names if name in text)
         share = {name: (0.9 / len(found) if name in found else 0.02) for name in self.names}
-        return Routed(found, {**share, "general": 1 - sum(share.values())}, 0.0)
+        unclear = not found and "perhaps" in text
+        return Routed(found, {**share, "general": 1 - sum(share.values())}, 0.0, unclear=unclear)
 
 
 @tool(response_format="content_and_artifact")

@@ -40,6 +40,9 @@ def turns(*texts: str) -> tuple[Turn, ...]:
         ("calculate the medical BMI", "finance: what is a bond?"),
         ("calculate the medical BMI", "80 kg", "180 cm", "finance: what is a bond?", "and why?"),
         ("finance: what is a bond?", "and why?", "what about it?"),
+        ("perhaps a bond", "it is about finance"),
+        ("perhaps a bond", "perhaps an agent"),
+        ("perhaps a bond", "what is finance about?"),
     ],
 )
 def test_history_and_session_give_the_same_answers(agent: Agent, questions: Sequence[str]) -> None:
@@ -70,3 +73,25 @@ def test_nothing_is_remembered_and_a_session_excludes_a_history(agent: Agent) ->
     assert agent.sessions() == []
     with pytest.raises(UserError, match="either a session, which remembers its messages, or a history"):
         agent.ask("finance?", session="s", history=turns("a", "b"))
+
+
+def test_an_unclear_question_is_asked_about_once_and_taken_up_with_the_reply(
+    agent: Agent, finance: FakeSkill
+) -> None:
+    first = agent.ask("perhaps a bond", session="s")
+    assert (first.status, first.reason, first.domains) == ("clarify", "unclear", ())
+    assert "Medical, Finance" in first.text
+    answer = agent.ask("it is about finance", session="s")
+    assert answer.domains == ("finance",)
+    assert finance.requests[-1].question == "perhaps a bond it is about finance"
+
+
+def test_what_stays_unclear_is_declined(agent: Agent) -> None:
+    agent.ask("perhaps a bond", session="s")
+    assert agent.ask("perhaps an agent", session="s").reason == "out_of_scope"
+
+
+def test_a_question_in_reply_stands_for_itself(agent: Agent, finance: FakeSkill) -> None:
+    agent.ask("perhaps a bond", session="s")
+    agent.ask("what is finance about?", session="s")
+    assert finance.requests[-1].question == "what is finance about?"

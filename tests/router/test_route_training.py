@@ -18,6 +18,7 @@ from skills.learning.route import (
     RouteModel,
     balanced,
     fit,
+    fit_certainty,
     fit_threshold,
     language_of,
     read_examples,
@@ -168,3 +169,17 @@ def test_a_damaged_head_is_an_error(config: RouteConfig, embed: Embed) -> None:
 )
 def test_language(text: str, language: str) -> None:
     assert language_of(text) == language
+
+
+def test_certain_labels_are_right_as_often_as_wanted() -> None:
+    """On new questions of the same kind: of 400 sets of 99 the mean is near, whatever the probabilities are like."""
+    chance = np.random.default_rng(0)
+    covered = [
+        float((chance.beta(5, 1, 200) >= fit_certainty(chance.beta(5, 1, 99).astype(np.float32), 0.9)).mean())
+        for _ in range(400)
+    ]
+    assert np.mean(covered) == pytest.approx(0.9, abs=0.01)
+
+
+def test_few_questions_make_no_label_certain_that_a_question_denies() -> None:
+    assert fit_certainty(np.array([0.9, 0.2, 0.7], dtype=np.float32), 0.9) == pytest.approx(0.2)

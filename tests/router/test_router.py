@@ -12,7 +12,7 @@ from langchain_core.embeddings import Embeddings
 
 from agent.router import Router, _embed_with, fingerprint, out_of_scope, route_examples
 from skills.errors import DataError
-from skills.files import write_jsonl
+from skills.files import read_json, write_json, write_jsonl
 from skills.learning.route import RouteConfig, RouteModel, train
 from skills.pack import Pack, discover, load_pack
 from skills.records import Turn
@@ -249,6 +249,24 @@ def test_an_explanation_names_words(shipped: Path, garden: Pack) -> None:
     assert found.label == "garden"
     assert len(found.words) == 3
     assert {"compost", "roses"} & {word for word, weight in found.words if weight > 0}
+
+
+def test_an_explanation_names_the_nearest_examples(shipped: Path, garden: Pack) -> None:
+    router = _router([garden], shipped)
+    for example in route_examples(garden)[:5]:
+        assert router.explain(example.text).nearest[0] == example
+    assert router.explain("xqz").nearest == ()
+
+
+def test_what_is_nobodys_without_certainty_is_unclear(shipped: Path, garden: Pack) -> None:
+    """The same probabilities, below and above the level that a label is relied on from."""
+    text = "who won the football match and the chess game?"
+    assert not _router([garden], shipped).route(text).unclear
+    described = read_json(shipped / "head.json")
+    write_json(shipped / "head.json", {**described, "certainty": 1.0})
+    router = _router([garden], shipped)
+    assert router.route(text).unclear
+    assert not router.route("What is the best compost for roses?").unclear  # its domain is asked
 
 
 def test_the_out_of_scope_examples_are_many_and_in_both_languages() -> None:
