@@ -65,7 +65,7 @@ def system(skill: FakeSkill | None = None) -> System:
 @pytest.fixture(autouse=True)
 def encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts are compared by an encoder that needs no weights."""
-    monkeypatch.setattr("skills.retrieval.embedder.load_embedder", lambda _: HashingEmbeddings())
+    monkeypatch.setattr("skills.retrieval.embedder.load_embedder", lambda name: HashingEmbeddings())
 
 
 @pytest.fixture
