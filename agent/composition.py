@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from agent.events import Routed
+from agent.record import Identity
 from agent.settings import Settings
 from agent.tools import ToolRegistry
 from skills.errors import CollegiumError, DataError, UserError
 from skills.pack import BrokenPack, Pack, discover
-from skills.records import Turn
+from skills.records import Configuration, Turn
 from skills.tool_calls import ToolCaller
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class Member:
     """Make the skill with the index in that folder, None: its own. Raises CollegiumError."""
     caller: Callable[[], ToolCaller]
     """The domain's calculators. Raises DataError."""
+    identity: Callable[[Path | None, Configuration], Identity] = lambda _store, _configuration: Identity()
+    """What the skill with that index is made of in that configuration. Asked after ``build``; raises CollegiumError."""
 
 
 class College:
@@ -74,13 +77,14 @@ class College:
         router: Callable[[], Router],
         *,
         broken: Sequence[Domain] = (),
+        engine: Callable[[], Engine] | None = None,
         close: Callable[[], None] = lambda: None,
     ) -> None:
         self._members = {member.domain.name: member for member in members}
         if len(self._members) != len(members):
             names = [member.domain.name for member in members]
             raise DataError(f"two members have one name: {sorted(names)}", subject=members)
-        self._make_router, self._close = router, close
+        self._make_router, self._engine, self._close = router, engine, close
         self._broken = tuple(broken)
         self._errors: dict[str, str] = {}
         self._router: Router | None = None
@@ -122,6 +126,12 @@ class College:
                     self._errors.pop(name, None)
             return self._skills[key]
 
+    def identity(self, name: str, store: Path | None, configuration: Configuration) -> Identity:
+        """What a domain's skill is made of, for the record of a turn."""
+        key = name, store.resolve() if store is not None else None
+        with self._lock:
+            return self.member(name).identity(key[1], configuration)
+
     def caller(self, name: str) -> ToolCaller:
         """The calculators of a domain."""
         with self._lock:
@@ -135,6 +145,14 @@ class College:
             if self._router is None:
                 self._router = self._make_router()
             return self._router
+
+    @property
+    def engine(self) -> Engine:
+        """What runs the base model and the adapters, each named like its domain. Raises UserError without one."""
+        if self._engine is None:
+            raise UserError("this college was put together without an engine", subject=self)
+        with self._lock:
+            return self._engine()
 
     def warm_up(self) -> None:
         """Load everything. Raises the last reason if no skill at all can be used; else see ``domains``."""
@@ -175,9 +193,21 @@ def compose_college(settings: Settings) -> College:
     packs, broken = discover(settings.domains, settings.trusted_domains)
     parts = _Parts(settings, packs)
     members = [
-        Member(_domain(pack), partial(parts.skill, pack), partial(parts.caller, pack)) for pack in packs
+        Member(
+            _domain(pack),
+            partial(parts.skill, pack),
+            partial(parts.caller, pack),
+            partial(parts.identity, pack),
+        )
+        for pack in packs
     ]
-    return College(members, parts.router, broken=[_broken_domain(pack) for pack in broken], close=parts.close)
+    return College(
+        members,
+        parts.router,
+        broken=[_broken_domain(pack) for pack in broken],
+        engine=parts.engine,
+        close=parts.close,
+    )
 
 
 def _warm_up(engine: Engine) -> None:
@@ -213,11 +243,16 @@ class _Parts:
         self._checker: Checker | None = None
         self._bad_adapters: dict[str, CollegiumError] = {}
         self._tools: ToolRegistry | None = None
+        self._indexes: dict[tuple[str, Path | None], str] = {}
+        """Versions of the stores that were opened."""
+        self._adapters: dict[str, str] = {}
+        """sha256 of the adapters that were loaded, by pack."""
 
     def engine(self) -> Engine:
         """The base model with every pack's adapter. One that does not fit breaks its own skill only."""
         if self._engine is None:
             from skills.llm import load_engine
+            from skills.llm.adapter_files import read_adapter
 
             settings = self._settings
             engine = load_engine(
@@ -228,6 +263,9 @@ class _Parts:
                 if pack.adapter is not None:
                     try:
                         engine.add_adapter(pack.name, pack.adapter)
+                        self._adapters[pack.name] = read_adapter(
+                            pack.name, pack.adapter, engine.base_hash
+                        ).digest
                     except CollegiumError as error:
                         self._bad_adapters[pack.name] = error
             self._engine = engine
@@ -245,6 +283,7 @@ class _Parts:
         if pack.name in self._bad_adapters:
             raise self._bad_adapters[pack.name]
         store = PassageStore.load(folder if folder is not None else pack.index)
+        self._indexes[pack.name, folder] = store.manifest.version
         if self._checker is None:
             self._checker = load_checker()
         return DomainSkill(
@@ -254,6 +293,22 @@ class _Parts:
             evidence=self._judge(pack),
             tools=self.caller(pack),
             check=self._checker.check,
+            other_adapter=self._other(pack),
+        )
+
+    def _other(self, pack: Pack) -> str | None:
+        """The pack after this one, by name and in a circle, that has an adapter too; None: there is none."""
+        names = sorted(self._adapters.keys() - {pack.name})
+        return next((name for name in names if name > pack.name), names[0] if names else None)
+
+    def identity(self, pack: Pack, folder: Path | None, configuration: Configuration) -> Identity:
+        """What the skill that was built with that folder is made of."""
+        other = self._other(pack) or ""
+        writes = {"lora": pack.name, "lora+rag": pack.name, "no-verify": pack.name, "wrong-adapter": other}
+        return Identity(
+            base=self.engine().base_hash,
+            adapter=self._adapters.get(writes.get(configuration, ""), ""),
+            index=self._indexes.get((pack.name, folder), ""),
         )
 
     def _judge(self, pack: Pack) -> EvidenceModel:

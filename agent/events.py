@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from agent.plan import Step
+from agent.record import DecisionRecord
 from skills import errors
 from skills.records import Citation, Retrieved, Status, Token, ToolCall, ToolCalled, Verified
 
@@ -62,6 +63,8 @@ class Answer:
     session: str = ""
     plan: tuple[Step, ...] = ()
     """Who was asked what."""
+    record: DecisionRecord | None = None
+    """What decided the turn."""
 
     def to_json(self) -> dict[str, Any]:
         """The output row of the scripting interface (``answer`` is the text)."""

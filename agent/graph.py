@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, TypedDict, cast
+from typing import Annotated, Any, TypedDict, TypeVar, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langgraph.channels import UntrackedValue
@@ -35,11 +35,13 @@ from agent.events import Answer, Event, Routed
 from agent.memory import turns_of
 from agent.plan import Plan, Step
 from agent.planner import make_plan
+from agent.record import Trace, recorded
 from skills.errors import CollegiumError, ModelError
 from skills.records import (
     Configuration,
     Filter,
     Passage,
+    Retrieved,
     SkillAnswer,
     SkillRequest,
     Token,
@@ -74,8 +76,11 @@ class TurnCancelled(Exception):
     """The caller no longer wants the answer. Not an error of anyone; nothing is remembered."""
 
 
-def _merge(old: dict[str, SkillAnswer], new: dict[str, SkillAnswer]) -> dict[str, SkillAnswer]:
-    """Collect the skills' answers; an empty dict clears."""
+_Value = TypeVar("_Value")
+
+
+def _merge(old: dict[str, _Value], new: dict[str, _Value]) -> dict[str, _Value]:
+    """Collect by skill; an empty dict clears."""
     return {**old, **new} if new else {}
 
 
@@ -96,6 +101,7 @@ class TurnState(TypedDict):
     completed: Annotated[ToolMatch | None, UntrackedValue]
     plan: Annotated[Plan, UntrackedValue]
     answers: Annotated[dict[str, SkillAnswer], _merge]
+    traces: Annotated[dict[str, Trace], _merge]
     answer: Annotated[Answer, UntrackedValue]
 
 
@@ -217,7 +223,7 @@ class _Nodes:
         options, domain = _options(runtime), state["step"].domain
         emit: Callable[[Event], None] = get_stream_writer()
         events = self._college.skill(domain, options.store).stream(state["request"])
-        shown, answer = "", None
+        shown, answer, retrieved = "", None, None
         try:
             for event in events:
                 if options.cancelled.is_set():
@@ -230,6 +236,7 @@ class _Nodes:
                         if state["live"]:
                             emit(event)
                     case _:
+                        retrieved = event if isinstance(event, Retrieved) else retrieved
                         emit(event)
         finally:
             # Closing a generator stops the engine behind it.
@@ -239,11 +246,13 @@ class _Nodes:
             raise ModelError(f"skill {domain!r} ended without an answer", subject=domain)
         if state["live"] and answer.text.startswith(shown) and answer.text != shown:
             emit(Token(answer.text.removeprefix(shown), domain))
-        return {"answers": {domain: answer}}
+        identity = self._college.identity(domain, options.store, options.configuration)
+        return {"answers": {domain: answer}, "traces": {domain: Trace(identity, retrieved)}}
 
     def compose(self, state: TurnState, runtime: Runtime[TurnOptions]) -> dict[str, Any]:
         """Join the skills' answers; a single one is left as it is."""
-        if _options(runtime).cancelled.is_set():
+        options = _options(runtime)
+        if options.cancelled.is_set():
             raise TurnCancelled
         emit: Callable[[Event], None] = get_stream_writer()
         plan, answers = state["plan"], state.get("answers", {})
@@ -259,7 +268,15 @@ class _Nodes:
         if len(given) != 1:
             emit(Token(answer.text, answer.domains[0] if len(answer.domains) == 1 else ""))
         timings = {"route": state["routed"].milliseconds, **answer.timings}
-        return {"answer": replace(answer, timings=timings, plan=plan.steps)}
+        record = recorded(
+            state["question"],
+            state["routed"],
+            plan.steps,
+            options.configuration,
+            state.get("traces", {}),
+            answer.tools,
+        )
+        return {"answer": replace(answer, timings=timings, plan=plan.steps, record=record)}
 
     def remember(self, state: TurnState, runtime: Runtime[TurnOptions]) -> dict[str, Any]:
         """The turn as messages, and the question that waits for an argument, if one does."""
@@ -274,6 +291,7 @@ class _Nodes:
             ],
             "pending": self._pending(state),
             "answers": {},
+            "traces": {},
         }
         if answer.domains:
             changes["last_domain"] = answer.domains[0]

@@ -109,7 +109,9 @@ class DomainSkill:
         evidence: Judge,
         tools: ToolCaller | None = None,
         check: Check = check_by_rules,
+        other_adapter: str | None = None,
     ) -> None:
+        """``other_adapter``: name of another skill's adapter, to see what the right one is worth."""
         self.name = pack.name
         self.pack = pack
         self._store = store
@@ -121,6 +123,7 @@ class DomainSkill:
             adapter=pack.name if pack.adapter else None,
             reader=evidence.logits,
             check=check,
+            other_adapter=other_adapter,
         )
 
     def stream(self, request: SkillRequest) -> Iterator[SkillEvent]:
@@ -179,12 +182,11 @@ class DomainSkill:
         elif read := list(self._read_table(question, [item for item in judged if item.enough], timings)):
             yield from read
         else:
-            use_adapter = request.configuration == "lora+rag"
             yield from self._writer.write(
                 self.name,
                 question,
                 evidence[0],
-                use_adapter=use_adapter,
+                configuration=request.configuration,
                 timings=timings,
                 # The model cannot calculate: it would give one of the figures for the result.
                 quote=asks_for_calculation(question) and bool(rows(evidence[0].passage.text)),

@@ -6,7 +6,7 @@ Knows the prompt's form and what to do with unsupported writing; not where evide
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -17,7 +17,7 @@ from skills.grounding import tables
 from skills.grounding.citations import cite, mark_numbers
 from skills.grounding.evidence import unit_text
 from skills.grounding.select import Unit, prompt_text, units
-from skills.grounding.support import SHORTEST, Check, without_marks
+from skills.grounding.support import SHORTEST, Check, unchecked, without_marks
 from skills.records import (
     Citation,
     Configuration,
@@ -46,13 +46,26 @@ class Writer:
     """Writes the answers of one skill."""
 
     def __init__(
-        self, model: BaseChatModel, system: str, *, adapter: str | None, reader: Reader, check: Check
+        self,
+        model: BaseChatModel,
+        system: str,
+        *,
+        adapter: str | None,
+        reader: Reader,
+        check: Check,
+        other_adapter: str | None = None,
     ) -> None:
+        """``other_adapter``: another skill's, for the configuration "wrong-adapter"."""
         self._model = model
         self._reader = reader
         self._check = check
         self._system = system
-        self._adapter = adapter
+        self._adapters: Mapping[Configuration, str | None] = {
+            "lora": adapter,
+            "lora+rag": adapter,
+            "no-verify": adapter,
+            "wrong-adapter": other_adapter,
+        }
 
     def write(
         self,
@@ -60,7 +73,7 @@ class Writer:
         question: str,
         evidence: Evidence,
         *,
-        use_adapter: bool,
+        configuration: Configuration,
         timings: dict[str, float],
         quote: bool = False,
     ) -> Iterator[SkillEvent]:
@@ -79,6 +92,7 @@ class Writer:
         best = ranked[0][0]
         near = [unit for score, unit in ranked if score >= best - NEAR]
         far = [unit for score, unit in ranked if score < best - FAR]
+        check = unchecked if configuration == "no-verify" else self._check
         context = f"{passage.title}\n{tables.unit(passage.text)}"
         spans: list[tuple[int, int]] = []
         shown: list[str] = []
@@ -93,8 +107,8 @@ class Writer:
 
         if not quote and not is_chinese(passage.text):
             user = prompts.load("evidence").render(evidence=prompt_text(evidence), question=question)
-            for sentence in self._sentences(user, use_adapter, timings):
-                verdict = self._check(sentence, [unit.text for unit in read], question, context=context)
+            for sentence in self._sentences(user, configuration, timings):
+                verdict = check(sentence, [unit.text for unit in read], question, context=context)
                 unit = ranked[0][1] if verdict.part is None else read[verdict.part]
                 short = len(without_marks(sentence).split()) < SHORTEST
                 reason = verdict.reason or ("point" if unit in far and not short else "")
@@ -144,7 +158,7 @@ class Writer:
             f"[{number}] {passage.text}" for number, passage in enumerate(passages[:5], start=1)
         )
         user = prompts.load("passages").render(passages=listed, question=question)
-        text = " ".join(self._sentences(user, False, timings))
+        text = " ".join(self._sentences(user, "rag-passages", timings))
         yield Token(text, domain)
         citations: list[Citation] = []
         for number in mark_numbers(text):
@@ -158,15 +172,15 @@ class Writer:
     def write_freely(self, domain: str, question: str, configuration: Configuration) -> Iterator[SkillEvent]:
         """Answer from the model's memory alone: for evaluation, never the product's default."""
         timings: dict[str, float] = {}
-        text = " ".join(self._sentences(question, configuration == "lora", timings))
+        text = " ".join(self._sentences(question, configuration, timings))
         yield Token(text, domain)
         yield SkillAnswer(domain, "answered", text, timings=timings)
 
-    def _sentences(self, user: str, use_adapter: bool, timings: dict[str, float]) -> Iterator[str]:
+    def _sentences(self, user: str, configuration: Configuration, timings: dict[str, float]) -> Iterator[str]:
         """Sentences as the model finishes them."""
         bound: dict[str, Any] = {"temperature": 0.0, "max_tokens": MAX_TOKENS}
-        if use_adapter and self._adapter is not None:
-            bound["adapter"] = self._adapter
+        if (adapter := self._adapters.get(configuration)) is not None:
+            bound["adapter"] = adapter
         messages: list[BaseMessage] = [SystemMessage(self._system), HumanMessage(user)]
         started = time.perf_counter()
         pending = ""

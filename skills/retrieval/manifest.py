@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from skills.errors import DataError
-from skills.files import read_json, sha256_file
+from skills.files import read_json, sha256_file, sha256_text
 
 FORMAT = 2
 FILES = ("passages.jsonl", "rows.safetensors", "dense.faiss", "titles.faiss", "lexical.safetensors")
@@ -47,6 +47,11 @@ class StoreManifest(BaseModel):
     def data_sha256(self) -> str:
         """Hash of the passages."""
         return self.files["passages.jsonl"].sha256
+
+    @property
+    def version(self) -> str:
+        """Tells this store from any other: sha256 of the manifest, which holds the hashes of all files."""
+        return sha256_text(self.model_dump_json())
 
 
 def write_manifest(folder: Path, *, embedder: str, dimension: int, count: int, duplicates: int) -> None:

@@ -291,6 +291,29 @@ def test_configurations_for_evaluation(pack: Pack, configuration: Configuration,
     assert bool(answer.citations) == (configuration not in ("base", "lora"))
 
 
+def test_another_skills_adapter_writes_for_comparison(pack: Pack) -> None:
+    written = "The common side effects of metformin are nausea and diarrhoea [1]."
+    engine = ScriptedEngine([written], adapters=["legal", "medical"])
+    skill = DomainSkill(
+        pack,
+        model=CollegiumChatModel(engine=engine),
+        store=Store([METFORMIN]),
+        evidence=FixedJudge(0.9),
+        other_adapter="legal",
+    )
+    list(skill.stream(SkillRequest("side effects of metformin?", configuration="wrong-adapter")))
+    assert engine.requests[0].adapter == "legal"
+
+
+def test_without_checks_what_is_written_gets_out(pack: Pack) -> None:
+    written = "Metformin cures baldness in 40 days."
+    question = "side effects of metformin?"
+    for configuration, gets_out in (("lora+rag", False), ("no-verify", True)):
+        events, engine = run(pack, question, [written], configuration=configuration)  # pyright: ignore
+        assert engine.requests[0].adapter == "medical"
+        assert ("baldness" in final(events).text) == gets_out
+
+
 def test_closing_the_stream_stops_the_model(pack: Pack) -> None:
     engine = ScriptedEngine(
         ["The common side effects of metformin are nausea and diarrhoea [1]. More."], adapters=["medical"]
