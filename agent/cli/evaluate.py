@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from agent.cli import eval_compare, eval_gate, eval_report
 from skills.errors import UserError
 
 app = typer.Typer(help="Scores of parts of the agent on sets that ship with it.", no_args_is_help=True)
@@ -40,3 +41,9 @@ def planning(
     for name, figure in found.items():
         interval = f"{figure['low']:.2f} to {figure['high']:.2f}"
         print(f"{name:<48}{figure['share']:.3f}  ({interval}, n {figure['n']:.0f})")
+
+
+app.command("report")(eval_report.report)
+app.command("table")(eval_report.table)
+app.command("compare")(eval_compare.command)
+app.command("gate")(eval_gate.command)
