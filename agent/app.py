@@ -10,6 +10,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from queue import SimpleQueue
@@ -19,7 +20,7 @@ from typing import Any, Self, cast, get_args
 from langchain_core.runnables import RunnableConfig
 
 from agent.composition import College, Domain, compose_college
-from agent.events import Answer, Answered, Event, Failed
+from agent.events import Answer, Answered, Event, Failed, Routed
 from agent.graph import Graph, TurnCancelled, TurnOptions, build_graph
 from agent.memory import SessionInfo, Sessions, thread_id
 from agent.plan import MOST_STEPS, Plan
@@ -180,6 +181,10 @@ class Agent:
 
     # ------------------------------------------------------------------ parts
 
+    def route(self, text: str, *, history: Sequence[Turn] = ()) -> Routed:
+        """Which domains own a question; nobody is asked. Raises ModelError or DataError without a router."""
+        return self._college.router.route(text, history)
+
     @property
     def graph(self) -> Graph:
         """The compiled LangGraph graph, with the sessions as its checkpointer.
@@ -328,7 +333,8 @@ class Agent:
             finally:
                 put(None)
 
-        worker = threading.Thread(target=work, name="collegium-turn", daemon=True)
+        # What the caller has set up for its calls, such as LangChain's callbacks, holds for the turn too.
+        worker = threading.Thread(target=copy_context().run, args=(work,), name="collegium-turn", daemon=True)
         worker.start()
         return worker
 

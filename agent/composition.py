@@ -77,13 +77,14 @@ class College:
         router: Callable[[], Router],
         *,
         broken: Sequence[Domain] = (),
+        engine: Callable[[], Engine] | None = None,
         close: Callable[[], None] = lambda: None,
     ) -> None:
         self._members = {member.domain.name: member for member in members}
         if len(self._members) != len(members):
             names = [member.domain.name for member in members]
             raise DataError(f"two members have one name: {sorted(names)}", subject=members)
-        self._make_router, self._close = router, close
+        self._make_router, self._engine, self._close = router, engine, close
         self._broken = tuple(broken)
         self._errors: dict[str, str] = {}
         self._router: Router | None = None
@@ -145,6 +146,14 @@ class College:
                 self._router = self._make_router()
             return self._router
 
+    @property
+    def engine(self) -> Engine:
+        """What runs the base model and the adapters, each named like its domain. Raises UserError without one."""
+        if self._engine is None:
+            raise UserError("this college was put together without an engine", subject=self)
+        with self._lock:
+            return self._engine()
+
     def warm_up(self) -> None:
         """Load everything. Raises the last reason if no skill at all can be used; else see ``domains``."""
         problem: CollegiumError | None = None
@@ -192,7 +201,13 @@ def compose_college(settings: Settings) -> College:
         )
         for pack in packs
     ]
-    return College(members, parts.router, broken=[_broken_domain(pack) for pack in broken], close=parts.close)
+    return College(
+        members,
+        parts.router,
+        broken=[_broken_domain(pack) for pack in broken],
+        engine=parts.engine,
+        close=parts.close,
+    )
 
 
 def _warm_up(engine: Engine) -> None:

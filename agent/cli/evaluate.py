@@ -1,21 +1,106 @@
-"""``collegium eval``: what parts of the agent are worth, on sets that ship with it. Knows commands, not scores."""
+"""``collegium eval``: what the agent and each of its parts are worth. Knows commands, not scores."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated
+import sys
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from importlib import import_module, util
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from agent.cli import eval_compare, eval_gate, eval_report
 from skills.errors import UserError
 
-app = typer.Typer(help="Scores of parts of the agent on sets that ship with it.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from agent.evaluation.items import LoadedSet
+    from agent.evaluation.system import System
+    from agent.settings import Settings
+
+_RUN = "run"
+_REPORT = "agent.evaluation.report"
+
+
+class _RunsByDefault(TyperGroup):
+    """``collegium eval medical --out DIR`` is ``collegium eval run medical --out DIR``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
+            args = [_RUN, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    help="What the agent and each of its parts are worth, with intervals.",
+    cls=_RunsByDefault,
+    no_args_is_help=True,
+)
 
 
 @app.callback()
 def group() -> None:
-    """Scores of parts of the agent on sets that ship with it."""
+    """What the agent and each of its parts are worth, with intervals."""
+
+
+@app.command(_RUN)
+def run(
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(help="Domains, suites (.yaml) or files of items (.jsonl); none: all domains."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder of results.jsonl, summary.json, report.html and report.md."),
+    ] = None,
+    configs: Annotated[
+        str | None,
+        typer.Option("--configs", help="What takes part in answering, with commas; default: the suite's."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Items of each set, at most.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of drawn items and of resamples.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep --out's finished rows and go on.")] = False,
+    variables: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE: what ${NAME} stands for in suites.")
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option("--task", help="Task of .jsonl files; default: told by keys.")
+    ] = None,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, help="Items asked at once; times are best measured with 1.")
+    ] = 1,
+    timeout: Annotated[float, typer.Option("--timeout", help="Seconds an item may take.")] = 120.0,
+) -> None:
+    """Ask every item in every configuration; scores, differences, and what it took."""
+    if out is None:
+        raise UserError("give --out DIR, the folder of the results")
+
+    from agent.evaluation.items import load_sets
+    from agent.evaluation.run import run as make_rows
+    from agent.evaluation.run import work_of
+    from agent.evaluation.suite import configurations_of, resolve, variables_of
+    from agent.evaluation.summary import write_summary
+    from agent.evaluation.system import System
+    from agent.settings import make_settings
+    from skills.pack import discover
+
+    settings = make_settings()
+    packs, _ = discover(settings.domains, settings.trusted_domains)
+    suite = resolve(targets or [], packs, variables_of(variables or []), task)
+    names = configurations_of(configs, suite)
+    sets = load_sets(suite.sets, [pack.name for pack in packs], limit=limit, seed=seed, note=_note)
+    with System(settings, timeout=timeout) as system:
+        plan = _plan(settings, system, sets, names, limit=limit, seed=seed, workers=workers)
+        work = work_of(sets, names)
+        with _progress() as started:
+            make_rows(work, system, out, plan=plan, resume=resume, workers=workers, started=started)
+    summary = write_summary(out, command=_command())
+    if util.find_spec(_REPORT) is not None:
+        import_module(_REPORT).write_report(out)
+    _show(summary, out)
 
 
 @app.command("planning")
@@ -47,3 +132,87 @@ app.command("report")(eval_report.report)
 app.command("table")(eval_report.table)
 app.command("compare")(eval_compare.command)
 app.command("gate")(eval_gate.command)
+
+
+def _plan(
+    settings: Settings,
+    system: System,
+    sets: Sequence[LoadedSet],
+    configurations: Sequence[str],
+    **options: Any,
+) -> dict[str, Any]:
+    """Everything that results depend on: two runs with one plan give the same rows."""
+    return {
+        "configs": list(configurations),
+        "data": {
+            one.name: {
+                "path": one.spec.file,
+                "sha256": one.sha256,
+                "rows": len(one.items),
+                "task": one.task.name,
+            }
+            for one in sets
+        },
+        "metrics": {one.name: list(one.spec.metrics) for one in sets},
+        "sets": {one.name: one.spec.model_dump(exclude_defaults=True) for one in sets},
+        "base": settings.base,
+        "engine": system.engine.name,
+        "risk": settings.risk,
+        **options,
+    }
+
+
+def _command() -> str:
+    return " ".join(["collegium", *sys.argv[1:]])
+
+
+def _note(message: str) -> None:
+    print(f"note: {message}", file=sys.stderr)
+
+
+def _show(summary: dict[str, Any], out: Path) -> None:
+    """The main figures, one a line; everything is in the folder."""
+    from agent.evaluation.tasks import TASKS
+
+    for name, found in summary["sets"].items():
+        failed = sum(counts["failed"] for counts in found["counts"].values())
+        print(f"{name} ({found['task']}, n {found['n']}{f', {failed} failed' if failed else ''})")
+        for config, figures in found["metrics"].items():
+            for figure in TASKS[found["task"]].primary:
+                if (one := figures.get(figure)) is not None:
+                    print(
+                        f"  {config:<14}{figure:<20}{one['value']:.3f}  "
+                        f"({one['low']:.3f} to {one['high']:.3f}, n {one['n']})"
+                    )
+    print(f"written to {str(out)!r}")
+
+
+@contextmanager
+def _progress() -> Generator[Callable[[int, int], Callable[[], None]]]:
+    """A bar with the time left, on standard error and on a terminal only."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+
+        def started(total: int, done: int) -> Callable[[], None]:
+            task = progress.add_task("eval", total=total, completed=done)
+            return lambda: progress.advance(task)
+
+        yield started

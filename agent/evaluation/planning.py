@@ -109,7 +109,7 @@ def _same_call(row: Row, match: ToolMatch, caller: ToolCaller) -> bool:
         return False
     wanted: Mapping[str, Any] = row["arguments"]
     if wanted.keys() == match.arguments.keys() and all(
-        _same(value, match.arguments[name]) for name, value in wanted.items()
+        same_value(value, match.arguments[name]) for name, value in wanted.items()
     ):
         return True
     if match.missing:
@@ -120,11 +120,12 @@ def _same_call(row: Row, match: ToolMatch, caller: ToolCaller) -> bool:
         return False
 
 
-def _same(one: Any, other: Any) -> bool:
+def same_value(one: Any, other: Any) -> bool:
+    """Whether two arguments of a tool are the same: numbers up to rounding, lists one by one."""
     match one, other:
         case (list(), list()):
             ones, others = list[Any](one), list[Any](other)
-            return len(ones) == len(others) and all(map(_same, ones, others))
+            return len(ones) == len(others) and all(map(same_value, ones, others))
         case (bool(), _) | (_, bool()):
             return str(one).lower() == str(other).lower()
         case (int() | float(), int() | float()):

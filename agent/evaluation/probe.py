@@ -28,11 +28,11 @@ def main(started: float, questions: list[str]) -> None:
                     first_token = time.time() - started
             seconds.append(time.time() - (started if number == 0 else begun))
         agent.warm_up()  # all skills, whatever the questions were routed to
-        peak = _peak_bytes()
+        peak = peak_bytes()
     print(json.dumps({"first_token_s": first_token, "answers_s": seconds, "peak_bytes": peak}))
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
     """Largest resident size of this process so far, bytes."""
     status = Path("/proc/self/status")
     if status.is_file():
