@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from agent.cli import eval_compare, eval_gate, eval_report
+from agent.cli import eval_annotate, eval_compare, eval_export, eval_feedback, eval_gate, eval_report
 from skills.errors import UserError
 
 if TYPE_CHECKING:
@@ -132,6 +132,9 @@ app.command("report")(eval_report.report)
 app.command("table")(eval_report.table)
 app.command("compare")(eval_compare.command)
 app.command("gate")(eval_gate.command)
+app.command("annotate")(eval_annotate.command)
+app.command("feedback")(eval_feedback.command)
+app.command("export")(eval_export.command)
 
 
 def _plan(

@@ -20,7 +20,7 @@ def changed(before: Result, after: Result) -> bool:
     """Whether the outcome differs: status, words or a score."""
     return (
         before.status != after.status
-        or (before.answer or "") != (after.answer or "")
+        or before.text != after.text
         or before.scores.keys() != after.scores.keys()
         or any(abs(gain) > _SAME for gain in _gains(before, after))
     )
@@ -32,12 +32,11 @@ def gain(before: Result, after: Result) -> float:
 
 
 def _gains(before: Result, after: Result) -> list[float]:
-    found: list[float] = []
-    for metric, old in before.scores.items():
-        new = after.scores.get(metric)
-        if old is not None and new is not None:
-            found.append(old - new if lower_is_better(metric) else new - old)
-    return found
+    return [
+        (before.scores[metric] - after.scores[metric]) * (1 if lower_is_better(metric) else -1)
+        for metric in before.scores
+        if metric in after.scores
+    ]
 
 
 def stage(before: Result, after: Result) -> str:
@@ -103,13 +102,14 @@ def _verification(before: Result, after: Result) -> bool:
     unchecked = {_record(result).configuration == "no-verify" for result in (before, after)}
     if before.status != after.status or len(unchecked) == 2:
         return True
-    few, many = sorted((_sentences(before), _sentences(after)), key=len)
+    few, many = sorted((sentences(before.text), sentences(after.text)), key=len)
     return len(few) < len(many) and _in_order(few, many)
 
 
-def _sentences(result: Result) -> list[str]:
-    text = without_marks(result.answer or "")
-    return [" ".join(part.split()) for part in _SENTENCE.split(text) if part and part.strip()]
+def sentences(text: str) -> list[str]:
+    """The sentences of an answer, without citation marks."""
+    found = _SENTENCE.split(without_marks(text))
+    return [" ".join(part.split()) for part in found if part and part.strip()]
 
 
 def _in_order(few: list[str], many: list[str]) -> bool:

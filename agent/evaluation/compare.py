@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -9,7 +10,9 @@ import numpy as np
 
 from agent.evaluation import statistics
 from agent.evaluation.attribution import STAGES, changed, gain, stage
+from agent.evaluation.figures import Figure, ResultRow, mean
 from agent.evaluation.run_files import Key, Result, Run, lower_is_better
+from agent.evaluation.tasks import TASKS
 from skills.errors import UserError
 
 EXAMPLES = 5
@@ -80,7 +83,7 @@ def compare(first: Run, second: Run) -> Comparison:
         only_first=tuple(key for key in first.results if key not in second.results),
         only_second=tuple(key for key in second.results if key not in first.results),
         other_data=_other_data(first, second),
-        scores=_scores(pairs),
+        scores=_corrected(score_changes(pairs)),
         stages=_stages(pairs),
     )
 
@@ -90,32 +93,47 @@ def _other_data(first: Run, second: Run) -> tuple[str, ...]:
     return tuple(name for name in one if name in two and one[name].sha256 != two[name].sha256)
 
 
-def score_pairs(pairs: list[tuple[Result, Result]]) -> dict[Key, tuple[list[float], list[float]]]:
-    """The scores of both runs by (set, configuration, metric): of items that have the metric in both."""
-    found: dict[Key, tuple[list[float], list[float]]] = {}
-    for before, after in pairs:
-        for metric, old in before.scores.items():
-            new = after.scores.get(metric)
-            if old is not None and new is not None:
-                ones, others = found.setdefault((before.set, before.config, metric), ([], []))
-                ones.append(old)
-                others.append(new)
+def groups(results: Iterable[Result]) -> dict[tuple[str, str], list[ResultRow]]:
+    """Rows by set and configuration, as figures read them."""
+    found: dict[tuple[str, str], list[ResultRow]] = {}
+    for result in results:
+        found.setdefault((result.set, result.config), []).append(result.model_dump())
     return found
 
 
-def gained(first: list[float], second: list[float]) -> statistics.Comparison:
-    """Mean of ``second`` minus mean of ``first``, paired by item."""
-    ones, others = (np.column_stack((scores, np.ones(len(scores)))) for scores in (first, second))
-    return statistics.compare(others, ones, statistics.mean_of)
+def figures_of(rows: Sequence[ResultRow]) -> list[Figure]:
+    """The figures of a set's rows: its task's; of a task that is not known here, the means of its scores."""
+    task = TASKS.get(rows[0]["task"])
+    if task is not None:
+        return task.figures(rows)
+    return [mean(name) for name in dict.fromkeys(name for row in rows for name in row["scores"])]
 
 
-def _scores(pairs: list[tuple[Result, Result]]) -> tuple[ScoreChange, ...]:
-    found = [
-        ScoreChange(*key, sum(ones) / len(ones), sum(others) / len(others), gained(ones, others))
-        for key, (ones, others) in score_pairs(pairs).items()
-    ]
-    corrected = statistics.holm([one.paired.p for one in found])
-    return tuple(replace(one, p_holm=p) for one, p in zip(found, corrected, strict=True))
+def score_changes(pairs: Sequence[tuple[Result, Result]], only: Collection[str] = ()) -> list[ScoreChange]:
+    """Every figure of every set and configuration; ``only``: those of these names, if any are given."""
+    before, after = groups(one for one, _ in pairs), groups(other for _, other in pairs)
+    found: list[ScoreChange] = []
+    for (name, config), rows in before.items():
+        others = after[name, config]
+        for figure in figures_of([*rows, *others]):
+            if only and figure.name not in only:
+                continue
+            parts = [
+                (one, other)
+                for row, other_row in zip(rows, others, strict=True)
+                if (one := figure.parts(row)) is not None and (other := figure.parts(other_row)) is not None
+            ]
+            if parts:
+                one, other = (np.asarray(side, dtype=np.float64) for side in zip(*parts, strict=True))
+                first, second = (float(figure.value(side.sum(axis=0))) for side in (one, other))
+                paired = statistics.compare(other, one, figure.value)
+                found.append(ScoreChange(name, config, figure.name, first, second, paired))
+    return found
+
+
+def _corrected(found: Sequence[ScoreChange]) -> tuple[ScoreChange, ...]:
+    p_values = statistics.holm([one.paired.p for one in found])
+    return tuple(replace(one, p_holm=p) for one, p in zip(found, p_values, strict=True))
 
 
 def _stages(pairs: list[tuple[Result, Result]]) -> tuple[StageChange, ...]:

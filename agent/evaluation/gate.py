@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Literal
 from xml.etree import ElementTree
 
-from agent.evaluation.compare import gained, score_pairs
-from agent.evaluation.run_files import Key, Run, lower_is_better
+from agent.evaluation.compare import ScoreChange, figures_of, groups, score_changes
+from agent.evaluation.run_files import Run
 from skills.errors import UserError
 from skills.files import atomic_file
 
@@ -44,24 +44,32 @@ def gate(baseline: Run, run: Run, allowed: Mapping[str, float]) -> list[Case]:
     their cases errors: a run does not pass by leaving out what is hard. Raises UserError for a metric that no
     item of the baseline has.
     """
-    known = {metric for row in baseline.results.values() for metric in row.scores}
+    known = _known(baseline)
+    names = dict.fromkeys(metric for _, _, metric in known)
     for metric in allowed:
-        if metric not in known:
-            names = ", ".join(sorted(known)) or "none"
+        if metric not in names:
             raise UserError(
-                f"no item of {str(baseline.folder)!r} has the metric {metric!r}; known: {names}",
+                f"no item of {str(baseline.folder)!r} has the metric {metric!r}; known: {', '.join(names) or 'none'}",
                 subject=metric,
             )
     missing = _missing(baseline, run)
     pairs = [(row, run.results[key]) for key, row in baseline.results.items() if key in run.results]
-    scores = score_pairs(pairs)
-    wanted = dict.fromkeys(
-        (row.set, row.config, metric)
-        for row in baseline.results.values()
-        for metric in allowed
-        if metric in row.scores
-    )
-    return [_case(key, allowed[key[2]], missing.get(key[:2], []), scores.get(key)) for key in wanted]
+    changes = {(one.set, one.config, one.metric): one for one in score_changes(pairs, allowed)}
+    return [
+        _case(key, allowed[key[2]], missing.get(key[:2], []), changes.get(key))
+        for key in known
+        if key[2] in allowed
+    ]
+
+
+def _known(run: Run) -> list[tuple[str, str, str]]:
+    """(set, configuration, metric) of the figures that some item has a part in."""
+    return [
+        (*key, figure.name)
+        for key, rows in groups(run.results.values()).items()
+        for figure in figures_of(rows)
+        if any(figure.parts(row) is not None for row in rows)
+    ]
 
 
 def _missing(baseline: Run, run: Run) -> dict[tuple[str, str], list[str]]:
@@ -74,22 +82,20 @@ def _missing(baseline: Run, run: Run) -> dict[tuple[str, str], list[str]]:
     return found
 
 
-def _case(
-    key: Key, allowed: float, missing: list[str], scores: tuple[list[float], list[float]] | None
-) -> Case:
+def _case(key: tuple[str, str, str], allowed: float, missing: list[str], change: ScoreChange | None) -> Case:
     if missing:
         what = f"{len(missing)} items of the baseline are missing or failed, the first is {missing[0]!r}"
         return Case(*key, "error", what)
-    if scores is None:
+    if change is None:
         return Case(*key, "error", "no item has this metric in both runs")
-    before, after = scores
-    found = gained(before, after)
-    worst = -found.high if lower_is_better(key[2]) else found.low
+    found = change.paired
+    worst = -found.high if change.lower_is_better else found.low
     figures = (
-        f"{sum(before) / found.n:.4f} -> {sum(after) / found.n:.4f}, difference {found.difference:+.4f} "
+        f"{change.first:.4f} -> {change.second:.4f}, difference {found.difference:+.4f} "
         f"({found.low:+.4f} to {found.high:+.4f}), n {found.n}, allowed drop {allowed:g}"
     )
-    return Case(*key, "failed" if worst < -allowed else "passed", figures)
+    # An interval that is not known (NaN) does not pass.
+    return Case(*key, "passed" if worst >= -allowed else "failed", figures)
 
 
 def write_junit(path: Path, cases: list[Case]) -> None:

@@ -6,6 +6,7 @@ data, since a newer writer may say more. Knows nothing of how the scores came ab
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -29,18 +30,7 @@ from skills.files import numbered_jsonl, read_json, sha256_file
 RESULTS, SUMMARY, FEEDBACK = "results.jsonl", "summary.json", "feedback.jsonl"
 
 _LOWER_IS_BETTER = frozenset(
-    {
-        "aurc",
-        "brier",
-        "calibration_error",
-        "contradiction",
-        "ece",
-        "false_answer",
-        "hallucination",
-        "latency_ms",
-        "tokens",
-        "unsupported",
-    }
+    {"aurc", "brier", "ece", "latency_ms", "over_refusal", "routing_regret", "tokens", "unsupported_rate"}
 )
 
 
@@ -57,6 +47,13 @@ class _Read(BaseModel):
 
 def _text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _known(scores: object) -> object:
+    """Scores without those that are not known."""
+    if isinstance(scores, dict):
+        return {name: one for name, one in cast(dict[str, object], scores).items() if one is not None}
+    return scores
 
 
 def _finite(value: float | None) -> float | None:
@@ -149,12 +146,13 @@ class Result(_Read):
     task: str = ""
     question: str = ""
     expected: Any = None
-    answer: str | None = None
+    answer: Any = None
+    """A text; or what the task gives: a label, tags, ids of passages."""
     citations: tuple[CitedPassage, ...] = ()
     domains: tuple[str, ...] = ()
     tools: tuple[Any, ...] = ()
-    confidence: Number = None
-    scores: dict[str, Number] = Field(default_factory=dict)
+    confidence: float = 0.0
+    scores: Annotated[dict[str, float], BeforeValidator(_known)] = Field(default_factory=dict)
     slices: dict[str, Any] = Field(default_factory=dict)
     error: str | None = None
     record: Record | None = None
@@ -162,6 +160,13 @@ class Result(_Read):
     @property
     def key(self) -> Key:
         return self.set, self.id, self.config
+
+    @property
+    def text(self) -> str:
+        """The answer as it can be shown."""
+        if self.answer is None or isinstance(self.answer, str):
+            return self.answer or ""
+        return json.dumps(self.answer, ensure_ascii=False)
 
 
 Key = tuple[str, str, str]
@@ -286,7 +291,7 @@ class Run:
         try:
             return Summary.model_validate(read_json(path))
         except ValidationError as error:
-            raise DataError(f"{path}: {_first(error)}", subject=path) from error
+            raise DataError(f"{path}: {first_problem(error)}", subject=path) from error
 
     @cached_property
     def results(self) -> Mapping[Key, Result]:
@@ -315,10 +320,11 @@ class Run:
             try:
                 yield where, Result.model_validate(row)
             except ValidationError as error:
-                raise DataError(f"{where}: {_first(error)}", subject=row) from error
+                raise DataError(f"{where}: {first_problem(error)}", subject=row) from error
 
 
-def _first(error: ValidationError) -> str:
+def first_problem(error: ValidationError) -> str:
+    """Where in a row the first thing is wrong, and what."""
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"]) or "the row"
     return f"{name!r}: {first['msg']}"

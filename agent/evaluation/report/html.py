@@ -7,6 +7,7 @@ that even a hole in the escaping would let nothing run.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +15,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from agent.evaluation.compare import Comparison
+from agent.evaluation.feedback import Rating, means, rated, ratings_of
 from agent.evaluation.report import charts, tables
 from agent.evaluation.report.tables import Table
-from agent.evaluation.run_files import Result, Run, SetSummary, Summary, Worst
+from agent.evaluation.run_files import Key, Result, Run, SetSummary, Summary, Worst
 
 WORST = 100
 """Errors shown in full."""
@@ -49,6 +51,8 @@ class _Case:
     result: Result | None
     record: str
     """The decision record as JSON."""
+    ratings: list[Rating]
+    """What users said about it."""
 
 
 def page(run: Run, comparison: Comparison | None) -> str:
@@ -66,6 +70,7 @@ def page(run: Run, comparison: Comparison | None) -> str:
     changes = (
         () if comparison is None else (tables.score_changes(comparison), tables.stage_changes(comparison))
     )
+    ratings = rated(run, ratings_of(run))
     return environment.get_template("page.html").render(
         summary=summary,
         places=places,
@@ -77,7 +82,8 @@ def page(run: Run, comparison: Comparison | None) -> str:
         sets=[_set(name, found, places) for name, found in summary.sets.items()],
         resources=tables.resources(summary),
         latency=_latency(summary, places),
-        cases=[_case(run, worst) for worst in summary.worst[:WORST]],
+        ratings=tables.ratings(means(ratings)),
+        cases=[_case(run, worst, ratings) for worst in summary.worst[:WORST]],
         comparison=comparison,
         changes=changes,
         origins=(tables.environment(summary), tables.data(summary)),
@@ -127,8 +133,9 @@ def _latency(summary: Summary, places: dict[str, int]) -> _Plot | None:
     return _Plot(title, charts.latency(title, rows)) if rows else None
 
 
-def _case(run: Run, worst: Worst) -> _Case:
-    result = run.results.get((worst.set, worst.id, worst.config))
+def _case(run: Run, worst: Worst, ratings: Mapping[Key, list[Rating]]) -> _Case:
+    key = worst.set, worst.id, worst.config
+    result = run.results.get(key)
     record = result.record if result is not None else None
     shown = "" if record is None else json.dumps(record.model_dump(), ensure_ascii=False, indent=1)
-    return _Case(worst, result, shown)
+    return _Case(worst, result, shown, ratings.get(key, []))

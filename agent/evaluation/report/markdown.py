@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from agent.evaluation.compare import Comparison
+from agent.evaluation.feedback import means, rated, ratings_of
 from agent.evaluation.report import tables
 from agent.evaluation.report.tables import Cell, Table
 from agent.evaluation.run_files import Run
@@ -56,7 +57,7 @@ def page(run: Run, comparison: Comparison | None) -> str:
             *tables.slices(name, found),
             *tables.confusions(name, found),
         ]
-    shown.append(tables.resources(summary))
+    shown += [tables.resources(summary), tables.ratings(means(rated(run, ratings_of(run))))]
     if comparison is not None:
         shown += [tables.score_changes(comparison), tables.stage_changes(comparison)]
     parts = ["# Evaluation", *map(_section, filter(_filled, shown)), _worst(run)]
@@ -79,7 +80,7 @@ def _worst(run: Run) -> str:
         found = run.results.get((worst.set, worst.id, worst.config))
         line = f"- {escape(f'{worst.set}/{worst.id}/{worst.config}')}: {escape(worst.reason)}"
         if found is not None:
-            question, answer = _short(found.question), _short(found.answer or found.error or "")
+            question, answer = _short(found.question), _short(found.text or found.error or "")
             line += f"; asked: {escape(question)}; {found.status}: {escape(answer)}"
         lines.append(line)
     return "\n".join(["## Worst errors", "", *lines]) if lines else ""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from agent.evaluation.answers import Estimate
 from agent.evaluation.compare import EXAMPLES, Comparison
 from agent.evaluation.run_files import Difference, Figure, SetSummary, Summary, lower_is_better
 
@@ -106,14 +107,41 @@ def _score(found: SetSummary, config: str, metric: str) -> Cell:
     figure = found.metrics.get(config, {}).get(metric)
     if figure is None or figure.value is None:
         return Cell(NOTHING)
+    held = held_against(found.differences, config, metric)
     notes = [interval(figure.low, figure.high)]
-    notes += [
-        f"{signed(one.difference)} to {one.against}, {_p(one.p if one.p_holm is None else one.p_holm)}"
-        for one in found.differences
-        if (one.config, one.metric) == (config, metric)
-    ][:1]
+    if held is not None:
+        p = held.p if held.p_holm is None else held.p_holm
+        notes.append(f"{signed(held.difference)} to {held.against}, {_p(p)}")
     best = figure.value == best_value(found, metric) and len(found.metrics) > 1
     return Cell(number(figure.value), tuple(note for note in notes if note), best)
+
+
+def held_against(found: Sequence[Difference], config: str, metric: str) -> Difference | None:
+    """What a configuration's metric is best held against: the base, else the first it was compared with.
+
+    Comparisons are of the main configuration with each other one; for the others they are turned round.
+    """
+    own = [one for one in found if (one.config, one.metric) == (config, metric)]
+    if own:
+        return next((one for one in own if one.against == "base"), own[0])
+    other = next((one for one in found if (one.against, one.metric) == (config, metric)), None)
+    return None if other is None else _turned(other)
+
+
+def _turned(one: Difference) -> Difference:
+    return one.model_copy(
+        update={
+            "config": one.against,
+            "against": one.config,
+            "difference": _minus(one.difference),
+            "low": _minus(one.high),
+            "high": _minus(one.low),
+        }
+    )
+
+
+def _minus(value: float | None) -> float | None:
+    return None if value is None else 0.0 - value
 
 
 def best_value(found: SetSummary, metric: str) -> float | None:
@@ -267,6 +295,20 @@ def _plain(value: Any) -> str:
     return NOTHING if value is None else str(value)
 
 
+def ratings(means: Mapping[tuple[str, str], Estimate]) -> Table:
+    """What users said, by set and configuration."""
+    rows = tuple(
+        (
+            Cell(name),
+            Cell(config),
+            Cell(number(one.mean), _notes(interval(one.low, one.high))),
+            Cell(str(one.count)),
+        )
+        for (name, config), one in means.items()
+    )
+    return Table("Ratings of users", ("set", "configuration", "mean rating", "ratings"), rows, labels=2)
+
+
 # ------------------------------------------------------------------ an earlier run
 
 
@@ -314,7 +356,7 @@ def long_form(summary: Summary) -> Iterator[dict[str, Any]]:
     for name, found in summary.sets.items():
         for config, figures in found.metrics.items():
             for metric, figure in figures.items():
-                held = _held(found.differences, config, metric)
+                held = held_against(found.differences, config, metric)
                 yield {
                     "set": name,
                     "config": config,
@@ -330,10 +372,6 @@ def long_form(summary: Summary) -> Iterator[dict[str, Any]]:
                     "p": held.p if held else None,
                     "p_holm": held.p_holm if held else None,
                 }
-
-
-def _held(found: Iterable[Difference], config: str, metric: str) -> Difference | None:
-    return next((one for one in found if (one.config, one.metric) == (config, metric)), None)
 
 
 def _notes(*lines: str) -> tuple[str, ...]:
