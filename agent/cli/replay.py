@@ -43,7 +43,7 @@ def command(
         print(json.dumps({"same": found.same, "stage": found.stage, "changes": changes}, ensure_ascii=False))
     else:
         print("the same answer" if found.same else f"another answer; changed first: {found.stage}")
-        if diff:
-            print(clean("\n".join(lines(found))))
+        for line in lines(found) if diff else ():
+            print(clean(line))
     if not found.same:
         raise typer.Exit(1)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +22,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    model_validator,
 )
 
 from skills.errors import DataError, UserError
@@ -134,6 +135,14 @@ class Record(_Read):
     config: dict[str, Any] = Field(default_factory=dict)
     base: str = ""
     plan: tuple[StepRecord, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole(cls, value: object) -> object:
+        """A row of results has the turn's own record under "decision"; it says more than its summary beside it."""
+        if isinstance(value, dict) and isinstance((row := cast(dict[str, Any], value)).get("decision"), dict):
+            return {**{key: one for key, one in row.items() if key != "decision"}, **row["decision"]}
+        return cast(object, value)
 
 
 class Result(_Read):
@@ -268,6 +277,17 @@ class Summary(_Read):
     sets: dict[str, SetSummary] = Field(default_factory=dict)
     resources: dict[str, Resources] = Field(default_factory=dict)
     worst: tuple[Worst, ...] = ()
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        """Configurations of every set in the order of the run's."""
+        order = {config: place for place, config in enumerate(self.configs)}
+        for one in self.sets.values():
+            for by_config in (one.counts, one.metrics, one.curves, one.confusion):
+                own = sorted(by_config.items(), key=lambda item: order.get(item[0], len(order)))
+                by_config.clear()
+                cast(dict[str, Any], by_config).update(own)
+        return self
 
 
 # ------------------------------------------------------------------ the folder

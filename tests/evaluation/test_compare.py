@@ -167,6 +167,30 @@ def test_items_and_files_that_differ_are_said(tmp_path: Path, real_run: Run) -> 
         compare(FinishedRun(first), FinishedRun(write_run(tmp_path / "c", [row(9)])))
 
 
+def test_figures_of_a_known_task_are_compared_as_it_counts_them(tmp_path: Path) -> None:
+    """Citation precision is a share of all citations, not a mean of answers; the record lies under "decision"."""
+
+    def rows(*gold: int) -> list[dict[str, Any]]:
+        return [
+            row(
+                n,
+                task="grounded",
+                scores={"f1": 0.5, "citations": 4, "citations_gold": right, "quotes_exact": 4},
+                record={"decision": record()},
+            )
+            for n, right in enumerate(gold)
+        ]
+
+    found = compare(
+        FinishedRun(write_run(tmp_path / "a", rows(4, 2, 0))),
+        FinishedRun(write_run(tmp_path / "b", rows(4, 0, 0))),
+    )
+    precision = next(one for one in found.scores if one.metric == "citation_precision")
+    assert (precision.first, precision.second) == (pytest.approx(6 / 12), pytest.approx(4 / 12))
+    assert not [one for one in found.scores if one.metric in ("citations", "citations_gold")]
+    assert [(one.stage, len(one.items)) for one in found.stages] == [("generation", 1)]
+
+
 # ------------------------------------------------------------------ the gate
 
 

@@ -79,12 +79,14 @@ def test_the_page_shows_every_part_of_a_run(tmp_path: Path) -> None:
 
 def test_the_best_of_a_set_is_marked_and_a_cost_is_best_when_low(tmp_path: Path) -> None:
     rows = [
-        row(0, config="base", scores={"f1": 0.4, "ece": 0.1}),
-        row(0, config="rag", scores={"f1": 0.6, "ece": 0.3}),
+        row(0, config="base", scores={"f1": 0.4, "ece": 0.1, "correct": 1.0}),
+        row(0, config="rag", scores={"f1": 0.6, "ece": 0.3, "correct": 1.0}),
     ]
     write_report(write_run(tmp_path, rows))
-    assert "| base | 0.400 (0.000 to 1.000) | **0.100**" in (tmp_path / "report.md").read_text()
-    assert "| rag | **0.600**" in (tmp_path / "report.md").read_text()
+    text = (tmp_path / "report.md").read_text()
+    assert "| f1 | 0.400 (0.000 to 1.000) | **0.600**" in text
+    assert "| ece ↓ | **0.100** (0.000 to 1.000) | 0.300" in text
+    assert "| correct | 1.000 (0.000 to 1.000) | 1.000" in text  # the same: none is best
 
 
 def test_an_earlier_run_is_compared(tmp_path: Path) -> None:

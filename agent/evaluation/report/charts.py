@@ -173,7 +173,7 @@ def latency(title: str, rows: Mapping[str, tuple[Resources, int]]) -> Markup:
 
 
 _PLANE = 230.0
-_LEFT, _TOP, _BOTTOM = 44.0, 10.0, 38.0
+_LEFT, _TOP, _BOTTOM = 52.0, 10.0, 38.0
 
 
 def _plane(

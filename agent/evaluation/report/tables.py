@@ -95,12 +95,12 @@ def configs(summary: Summary) -> tuple[str, ...]:
 
 
 def scores(name: str, found: SetSummary) -> Table:
-    """Configurations by metrics, of one set."""
-    metrics = found.metric_names
+    """Metrics by configurations, of one set."""
     rows = [
-        (Cell(config), *(_score(found, config, metric) for metric in metrics)) for config in found.metrics
+        (Cell(arrow(metric)), *(_score(found, config, metric) for config in found.metrics))
+        for metric in found.metric_names
     ]
-    return Table(f"{name}: all metrics", ("configuration", *map(arrow, metrics)), tuple(rows))
+    return Table(f"{name}: all metrics", ("metric", *found.metrics), tuple(rows))
 
 
 def _score(found: SetSummary, config: str, metric: str) -> Cell:
@@ -112,7 +112,7 @@ def _score(found: SetSummary, config: str, metric: str) -> Cell:
     if held is not None:
         p = held.p if held.p_holm is None else held.p_holm
         notes.append(f"{signed(held.difference)} to {held.against}, {_p(p)}")
-    best = figure.value == best_value(found, metric) and len(found.metrics) > 1
+    best = figure.value == best_value(found, metric)
     return Cell(number(figure.value), tuple(note for note in notes if note), best)
 
 
@@ -145,14 +145,14 @@ def _minus(value: float | None) -> float | None:
 
 
 def best_value(found: SetSummary, metric: str) -> float | None:
-    """The best value that a configuration reached."""
+    """The best value that a configuration reached; None where all are the same."""
     values = [
         figures[metric].value
         for figures in found.metrics.values()
         if metric in figures and figures[metric].value is not None
     ]
     known = [value for value in values if value is not None]
-    return (min if lower_is_better(metric) else max)(known, default=None)
+    return (min if lower_is_better(metric) else max)(known) if len(set(known)) > 1 else None
 
 
 def differences(summary: Summary) -> Table:
