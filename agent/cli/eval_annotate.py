@@ -88,9 +88,7 @@ def _show(console: Console, pair: Pair, place: str) -> None:
 
     from agent.cli.render import clean
 
-    table = Table(
-        box=box.ROUNDED, expand=True, title=f"{place}: {clean(pair.a.question)}".replace("[", r"\[")
-    )
+    table = Table(box=box.ROUNDED, expand=True, title=Text(f"{place}: {clean(pair.a.question)}"))
     for name in ("1", "2"):
         table.add_column(name, ratio=1, overflow="fold")
     table.add_row(*(Text(clean(one.text) or "(no answer)") for one in pair.shown))

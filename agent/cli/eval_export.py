@@ -12,7 +12,8 @@ def command(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The --out folder of: collegium eval run.")],
     out: Annotated[Path, typer.Option("--out", help="Folder of the new files.")],
     format_: Annotated[
-        Literal["trec"], typer.Option("--format", help="trec: run files for trec_eval.")
+        Literal["trec", "lm-eval", "inspect"],
+        typer.Option("--format", help="trec: rankings for trec_eval; the others: results, as they log them."),
     ] = "trec",
 ) -> None:
     """Write a run's rankings or results for other tools; prints the files."""

@@ -1,28 +1,18 @@
-"""A finished run in the formats of neighbours. Each writer makes new files in a folder and says which.
-
-trec    the run files of TREC's evaluations (trec_eval): one for each set and configuration with ranked passages
-"""
+"""Rankings as TREC run files, which trec_eval and its kin read: one for each set and configuration."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+from agent.evaluation.export.names import file_name, free
 from agent.evaluation.run_files import Ranked, Result, Run
 from skills.errors import UserError
 from skills.files import atomic_file
 
-_NOT_A_NAME = re.compile(r"[^\w.+@-]+")
 
-
-def file_name(*parts: str) -> str:
-    """A file name of names that may hold anything."""
-    return ".".join(_NOT_A_NAME.sub("_", part).strip(".") or "_" for part in parts)
-
-
-def write_trec(run: Run, out: Path) -> list[Path]:
+def write(run: Run, out: Path) -> list[Path]:
     """One file a set and configuration: "question Q0 passage rank score tag", ranks from 1, scores falling.
 
     Blanks in ids are written as "_", since blanks part the columns. A score that was not recorded, or that would
@@ -39,20 +29,11 @@ def write_trec(run: Run, out: Path) -> list[Path]:
         )
     written: list[Path] = []
     for (name, config), results in by_file.items():
-        path = _free(out / file_name(name, config, "run"), written)
+        path = free(out / file_name(name, config, "run"), written)
         with atomic_file(path) as partial, partial.open("w", encoding="utf-8") as stream:
             stream.writelines(line for result in results for line in _trec(result))
         written.append(path)
     return written
-
-
-def _free(path: Path, taken: list[Path]) -> Path:
-    """The path, or one beside it: two names may come down to one file name."""
-    number = 2
-    while path in taken:
-        path = path.with_stem(f"{path.stem.removesuffix(f'-{number - 1}')}-{number}")
-        number += 1
-    return path
 
 
 def _trec(result: Result) -> Iterator[str]:
@@ -75,6 +56,3 @@ def _falling(passages: list[Ranked]) -> list[float]:
 
 def _word(text: str) -> str:
     return "_".join(text.split()) or "_"
-
-
-WRITERS = {"trec": write_trec}
