@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from agent.cli import eval_annotate, eval_compare, eval_export, eval_feedback, eval_gate, eval_report
 from skills.errors import UserError
 
 if TYPE_CHECKING:
@@ -129,6 +130,15 @@ def planning(
     for name, figure in found.items():
         interval = f"{figure['low']:.2f} to {figure['high']:.2f}"
         print(f"{name:<48}{figure['share']:.3f}  ({interval}, n {figure['n']:.0f})")
+
+
+app.command("report")(eval_report.report)
+app.command("table")(eval_report.table)
+app.command("compare")(eval_compare.command)
+app.command("gate")(eval_gate.command)
+app.command("annotate")(eval_annotate.command)
+app.command("feedback")(eval_feedback.command)
+app.command("export")(eval_export.command)
 
 
 def _plan(

@@ -32,6 +32,7 @@ from agent.cli import (
     index,
     models,
     predict,
+    replay,
     retrieve,
     route,
     score,
@@ -86,6 +87,7 @@ app.add_typer(train.app, name="train")
 app.add_typer(data.app, name="data")
 app.add_typer(evaluate.app, name="eval")
 app.command("calibrate")(calibrate.command)
+app.command("replay")(replay.command)
 app.command("score")(score.command)
 app.command("bench")(bench.command)
 
