@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from agent.events import Routed
 from agent.settings import Settings
-from agent.tools import ToolRegistry
+from agent.tools import TOOLS, ToolRegistry
 from skills.errors import CollegiumError, DataError, UserError
 from skills.pack import BrokenPack, Pack, discover
 from skills.records import Turn
 from skills.tool_calls import ToolCaller
+from skills.tool_use import ToolSkill
 
 if TYPE_CHECKING:
     from skills.grounding.checker import Checker
@@ -74,16 +75,19 @@ class College:
         router: Callable[[], Router],
         *,
         broken: Sequence[Domain] = (),
+        tools: Callable[[], ToolRegistry] = ToolRegistry,
         close: Callable[[], None] = lambda: None,
     ) -> None:
+        """``tools``: makes the registry of all the members' tools and those that belong to no domain."""
         self._members = {member.domain.name: member for member in members}
         if len(self._members) != len(members):
             names = [member.domain.name for member in members]
             raise DataError(f"two members have one name: {sorted(names)}", subject=members)
-        self._make_router, self._close = router, close
+        self._make_router, self._make_tools, self._close = router, tools, close
         self._broken = tuple(broken)
         self._errors: dict[str, str] = {}
         self._router: Router | None = None
+        self._tools: ToolRegistry | None = None
         self._skills: dict[tuple[str, Path | None], Skill] = {}
         self._callers: dict[str, ToolCaller] = {}
         self._lock = threading.RLock()
@@ -100,6 +104,12 @@ class College:
         """Raises UserError for an unknown domain, DataError for a broken pack."""
         if name in self._members:
             return self._members[name]
+        if name == TOOLS:
+            return Member(
+                Domain(TOOLS, "Tools"),
+                lambda _: ToolSkill(TOOLS, self.tools.caller()),
+                lambda: self.tools.caller(),
+            )
         for domain in self._broken:
             if domain.name == name:
                 raise DataError(f"domain {name!r} is broken: {domain.error}", subject=domain)
@@ -130,6 +140,14 @@ class College:
             return self._callers[name]
 
     @property
+    def tools(self) -> ToolRegistry:
+        """All tools, also those that belong to no domain."""
+        with self._lock:
+            if self._tools is None:
+                self._tools = self._make_tools()
+            return self._tools
+
+    @property
     def router(self) -> Router:
         with self._lock:
             if self._router is None:
@@ -154,7 +172,8 @@ class College:
         """Free engine and indexes."""
         with self._lock:
             self._skills.clear()
-            self._router = None
+            self._callers.clear()
+            self._router = self._tools = None
             self._close()
 
 
@@ -173,11 +192,23 @@ def _built(member: Member, store: Path | None) -> Skill:
 def compose_college(settings: Settings) -> College:
     """The college of all packs that are found. Reads their TOML files; loads no model, index or adapter."""
     packs, broken = discover(settings.domains, settings.trusted_domains)
+    broken += [
+        BrokenPack(pack.name, pack.origin, f"the name {TOOLS!r} is the agent's own; choose another")
+        for pack in packs
+        if pack.name == TOOLS
+    ]
+    packs = [pack for pack in packs if pack.name != TOOLS]
     parts = _Parts(settings, packs)
     members = [
         Member(_domain(pack), partial(parts.skill, pack), partial(parts.caller, pack)) for pack in packs
     ]
-    return College(members, parts.router, broken=[_broken_domain(pack) for pack in broken], close=parts.close)
+    return College(
+        members,
+        parts.router,
+        broken=[_broken_domain(pack) for pack in broken],
+        tools=parts.tools,
+        close=parts.close,
+    )
 
 
 def _warm_up(engine: Engine) -> None:
@@ -267,9 +298,13 @@ class _Parts:
         return self._evidence.deciding(decision, self._settings.risk)
 
     def tools(self) -> ToolRegistry:
-        """All packs' tools; a pack that brings a tool another one has is refused, naming both."""
+        """All packs' tools and those of MCP servers; who brings a name that is taken is refused, naming both."""
         if self._tools is None:
             self._tools = ToolRegistry()
+            for pack in self._packs:
+                with suppress(CollegiumError):  # its skill meets the same error and is broken for it
+                    self._tools.add_pack(pack)
+
         return self._tools
 
     def caller(self, pack: Pack) -> ToolCaller:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from skills.records import ToolCall
 
@@ -19,6 +20,10 @@ class Step:
     """The question made self-contained from the history; empty: the question itself."""
     question: str = ""
     """What this skill is asked where the turn asks several things; empty: the turn's question."""
+    tool: str = ""
+    """The tool that this skill has to call; the skill "tools" may call any. Empty: the one the question is for."""
+    arguments: Mapping[str, object] = field(default_factory=dict[str, object])
+    """Of that tool, by parameter name, in the parameter's unit."""
 
 
 @dataclass(frozen=True, slots=True)
