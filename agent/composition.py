@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from agent.events import Routed
+from agent.plan import TOOLS
 from agent.settings import Settings
-from agent.tools import TOOLS, ToolRegistry
+from agent.tools import ToolRegistry
 from skills.errors import CollegiumError, DataError, UserError
 from skills.pack import BrokenPack, Pack, discover
 from skills.records import Turn

@@ -41,9 +41,8 @@ from agent.composition import College
 from agent.conversation import Pending, domain_of, pending_of
 from agent.events import Answer, Event, Routed
 from agent.memory import turns_of
-from agent.plan import Plan, Step
+from agent.plan import TOOLS, Plan, Step
 from agent.planner import make_plan
-from agent.tools import TOOLS
 from skills.errors import CollegiumError, ModelError
 from skills.records import (
     Configuration,

@@ -9,6 +9,9 @@ from skills.records import ToolCall
 
 MOST_STEPS = 3
 """Skills that answer one request together."""
+TOOLS = "tools"
+"""Name of the skill that has all tools and no documents: it runs what a user calls by name, and finds the tools that
+every skill may call for questions that no domain owns."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,18 +10,16 @@ from dataclasses import dataclass
 
 from langchain_core.tools import BaseTool
 
+from agent.plan import TOOLS
 from skills.errors import DataError, UserError
 from skills.pack import Pack, ToolPattern
 from skills.tool_calls import ToolCaller, pack_tools
 from skills.tool_runs import SECONDS, Risk, ToolTerms
 
-__all__ = ["EVERYONE", "TOOLS", "RegisteredTool", "Risk", "ToolRegistry"]
+__all__ = ["EVERYONE", "RegisteredTool", "Risk", "ToolRegistry"]
 
 EVERYONE = "*"
 """In a grant: every skill."""
-TOOLS = "tools"
-"""Name of the skill that has all tools and no documents: it runs what a user calls by name, and finds the tools that
-every skill may call for questions that no domain owns."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Tools that do what tools should not do, one that leaves a trace of each call, and an agent that has them.
 
-As a program it is that agent in a process of its own: ``tool_fakes.py FOLDER ask|approve``.
+As a program it is that agent in a process of its own: ``tool_fakes FOLDER ask|approve|die``, or, with anything else,
+the ``collegium`` command over it.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def saving(trace: Path, *, dies: bool = False) -> BaseTool:
 
 def tool_agent(folder: Path, *tools: BaseTool, seconds: float = 10.0, dies: bool = False) -> Agent:
     """An agent with a domain "medical", the tool ``save``, which writes, and others, which do not."""
+    folder.mkdir(parents=True, exist_ok=True)
     registry = ToolRegistry()
     registry.add(saving(folder / "trace", dies=dies), owner="test", risk="writes", pattern=SAVE)
     for one in tools:
@@ -77,9 +79,16 @@ def hanging(release: threading.Event) -> BaseTool:
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    with tool_agent(folder, dies=sys.argv[2] == "die") as agent:
-        if sys.argv[2] == "ask":
-            agent.ask("save it", session="s")
-            os.kill(os.getpid(), signal.SIGKILL)
-        print(agent.approve("s", True).text)
+    if sys.argv[-1] in ("ask", "approve", "die"):
+        with tool_agent(Path(sys.argv[1]), dies=sys.argv[2] == "die") as agent:
+            if sys.argv[2] == "ask":
+                agent.ask("save it", session="s")
+                os.kill(os.getpid(), signal.SIGKILL)
+            print(agent.approve("s", True).text)
+    else:
+        from agent.cli.main import main
+
+        Agent.from_settings = classmethod(  # type: ignore[method-assign]
+            lambda cls, *_, **__: tool_agent(Path(os.environ["COLLEGIUM_HOME"]))
+        )
+        main()
