@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from agent.events import Routed
+from agent.mcp import require_extra
+from agent.mcp.client import McpServers
+from agent.mcp.settings import read_servers
 from agent.plan import TOOLS
 from agent.settings import Settings
 from agent.tools import ToolRegistry
@@ -191,7 +194,13 @@ def _built(member: Member, store: Path | None) -> Skill:
 
 
 def compose_college(settings: Settings) -> College:
-    """The college of all packs that are found. Reads their TOML files; loads no model, index or adapter."""
+    """The college of all packs that are found. Reads their TOML files; loads no model, index or adapter.
+
+    Raises DataError for a file of MCP servers that cannot be read, UserError where its extra is not installed.
+    """
+    servers = read_servers(settings.mcp_file)
+    if servers:
+        require_extra()
     packs, broken = discover(settings.domains, settings.trusted_domains)
     broken += [
         BrokenPack(pack.name, pack.origin, f"the name {TOOLS!r} is the agent's own; choose another")
@@ -199,7 +208,7 @@ def compose_college(settings: Settings) -> College:
         if pack.name == TOOLS
     ]
     packs = [pack for pack in packs if pack.name != TOOLS]
-    parts = _Parts(settings, packs)
+    parts = _Parts(settings, packs, McpServers(servers))
     members = [
         Member(_domain(pack), partial(parts.skill, pack), partial(parts.caller, pack)) for pack in packs
     ]
@@ -238,8 +247,8 @@ def _broken_domain(pack: BrokenPack) -> Domain:
 class _Parts:
     """The parts that skills share, each made once, when first needed. The College's lock guards it."""
 
-    def __init__(self, settings: Settings, packs: Sequence[Pack]) -> None:
-        self._settings, self._packs = settings, packs
+    def __init__(self, settings: Settings, packs: Sequence[Pack], servers: McpServers) -> None:
+        self._settings, self._packs, self._servers = settings, packs, servers
         self._engine: Engine | None = None
         self._evidence: EvidenceModel | None = None
         self._checker: Checker | None = None
@@ -305,6 +314,7 @@ class _Parts:
             for pack in self._packs:
                 with suppress(CollegiumError):  # its skill meets the same error and is broken for it
                     self._tools.add_pack(pack)
+            self._servers.connect(self._tools)  # one that is away is a matter of `collegium doctor`
 
         return self._tools
 
@@ -318,6 +328,8 @@ class _Parts:
         return TrainedRouter.load(self._packs, embedders=load_embedder)
 
     def close(self) -> None:
+        self._servers.close()
+        self._tools = None
         if self._engine is not None:
             self._engine.close()
             self._engine = None
