@@ -25,11 +25,11 @@ from agent.composition import College, Domain, compose_college
 from agent.events import Answer, Answered, Awaiting, Event, Failed
 from agent.graph import Graph, TurnCancelled, TurnOptions, build_graph
 from agent.memory import SessionInfo, Sessions, thread_id
-from agent.plan import MOST_STEPS, Plan
+from agent.plan import MOST_STEPS, TOOLS, Plan
 from agent.settings import Settings, make_settings
 from agent.tools import RegisteredTool
 from skills.errors import CollegiumError, UserError
-from skills.records import Configuration, Filter, Passage, Turn
+from skills.records import Configuration, Filter, Passage, ToolCall, ToolMatch, Turn
 
 LONGEST_QUESTION = 20_000
 """Characters."""
@@ -211,6 +211,14 @@ class Agent:
             if isinstance(event, Answered):
                 return event.answer
         raise TurnCancelled
+
+    def call_tool(self, name: str, arguments: Mapping[str, object]) -> ToolCall:
+        """Call a tool now, whatever it does: the program that calls this has decided.
+
+        Raises UserError for an unknown tool, ToolInputError for arguments that do not fit, ToolFailed.
+        """
+        self._college.tools.get(name, skill=TOOLS)
+        return self._college.caller(TOOLS).call(ToolMatch(name, arguments))
 
     def awaiting(self, session: str, user: str | None = None) -> Awaiting | None:
         """The tool call that a session waits with."""
