@@ -10,26 +10,33 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
-from contextvars import copy_context
-from dataclasses import dataclass, fields, replace
+from contextvars import ContextVar, copy_context
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Self, cast, get_args
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.types import Command
 
+from agent.approval import awaiting_in
 from agent.composition import College, Domain, compose_college
-from agent.events import Answer, Answered, Event, Failed, Routed
+from agent.events import Answer, Answered, Awaiting, Event, Failed, Routed
 from agent.graph import Graph, TurnCancelled, TurnOptions, build_graph
 from agent.memory import SessionInfo, Sessions, thread_id
-from agent.plan import MOST_STEPS, Plan
+from agent.plan import MOST_STEPS, TOOLS, Plan
 from agent.settings import Settings, make_settings
+from agent.tools import RegisteredTool
 from skills.errors import CollegiumError, UserError
-from skills.records import Configuration, Filter, Passage, Turn
+from skills.records import Configuration, Filter, Passage, ToolCall, ToolMatch, Turn
 
 LONGEST_QUESTION = 20_000
 """Characters."""
+MOST_NESTED = 2
+"""Turns that one turn's tools may ask for in each other: a tool that asks the agent, whose tool asks the agent."""
+_UNDER_WAY: ContextVar[tuple[str, ...]] = ContextVar("collegium_turns", default=())
+"""Sessions of the turns that the code here is called from, outermost first; empty texts for those without."""
 
 Given = Passage | Mapping[str, object]
 """A passage, or its row: {"id", "text", "title"?, "source"?, ...}."""
@@ -42,6 +49,12 @@ class _Request:
     session: str = ""
     thread: str = ""
     """Key of the session in the checkpointer; empty: nothing is remembered."""
+    decision: bool | None = None
+    """On the tool call that the session waits with; None: this is a question."""
+    call: str | None = None
+    """Id of that call; None: whichever waits."""
+    outer: tuple[str, ...] = field(default_factory=_UNDER_WAY.get)
+    """Sessions of the turns whose tools this turn is asked by."""
 
 
 class Agent:
@@ -106,7 +119,10 @@ class Agent:
         passages: evidence to use instead of a store. store: index folder to use instead of the skill's own.
         configuration: which parts take part (see ``skills.records.Configuration``).
         where: which passages of the store may be used (see ``skills.records.Filter``); None: all.
-        plan: who is to be asked what, instead of router and planner.
+        plan: who is to be asked what, or which tool is to be called, instead of router and planner.
+
+        A tool call that changes things is not made: in a session the answer's ``awaiting`` names it, and
+        ``approve`` makes it; without a session it is declined.
 
         Raises UserError for an empty or overlong question and unknown names, ModelError and DataError when a
         part cannot work. Then, and when interrupted, the session is as it was.
@@ -179,11 +195,46 @@ class Agent:
             request.options.cancelled.set()
             await asyncio.to_thread(worker.join)
 
+    def approve(self, session: str, yes: bool, *, user: str | None = None, call: str | None = None) -> Answer:
+        """Decide on the tool call that a session waits with: it is made now, or not at all.
+
+        call: the ``id`` of ``Answer.awaiting``; None: whichever call waits. The answer holds the tool's result.
+        A call that a broken-off turn had begun already is not made again, and the answer says so (reason
+        "unknown_outcome"). Asking another question instead withdraws the call.
+
+        Raises UserError when no call waits, or another one.
+        """
+        options = TurnOptions()
+        request = _Request("", options, session, thread_id(session, user), decision=yes, call=call)
+        self._check_nesting(request)
+        for event in self._events(request):
+            if isinstance(event, Answered):
+                return event.answer
+        raise TurnCancelled
+
+    def call_tool(self, name: str, arguments: Mapping[str, object]) -> ToolCall:
+        """Call a tool now, whatever it does: the program that calls this has decided.
+
+        Raises UserError for an unknown tool, ToolInputError for arguments that do not fit, ToolFailed.
+        """
+        self._college.tools.get(name, skill=TOOLS)
+        return self._college.caller(TOOLS).call(ToolMatch(name, arguments))
+
+    def awaiting(self, session: str, user: str | None = None) -> Awaiting | None:
+        """The tool call that a session waits with."""
+        thread = thread_id(session, user)
+        return awaiting_in(self._sessions.values(thread), thread)
+
     # ------------------------------------------------------------------ parts
 
     def route(self, text: str, *, history: Sequence[Turn] = ()) -> Routed:
         """Which domains own a question; nobody is asked. Raises ModelError or DataError without a router."""
         return self._college.router.route(text, history)
+
+    @property
+    def tools(self) -> tuple[RegisteredTool, ...]:
+        """All tools that can be called, with their risk and who may call them."""
+        return tuple(self._college.tools)
 
     @property
     def graph(self) -> Graph:
@@ -276,6 +327,12 @@ class Agent:
             self._college.member(domain)
         if plan is not None:
             self._check_plan(plan, domain)
+            if any(step.tool for step in plan.steps) and (
+                passages is not None or configuration in ("base", "lora")
+            ):
+                raise UserError(
+                    "a plan that calls a tool takes no passages, and no configuration without tools"
+                )
         if history and session is not None:
             raise UserError(
                 "give either a session, which remembers its messages, or a history", subject=session
@@ -290,7 +347,21 @@ class Agent:
             plan=plan,
         )
         thread = "" if session is None else thread_id(session, user)
-        return _Request(question, options, session or "", thread)
+        request = _Request(question, options, session or "", thread)
+        self._check_nesting(request)
+        return request
+
+    @staticmethod
+    def _check_nesting(request: _Request) -> None:
+        if len(request.outer) > MOST_NESTED:
+            raise UserError(
+                f"a tool asked the agent, whose tool asked the agent, and so on: at most {MOST_NESTED} deep"
+            )
+        if request.thread and request.thread in request.outer:
+            raise UserError(
+                f"session {request.session!r} is held by the turn whose tool asks; ask without a session",
+                subject=request,
+            )
 
     def _check_plan(self, plan: Plan, domain: str | None) -> None:
         if domain is not None:
@@ -300,8 +371,12 @@ class Agent:
             raise UserError(
                 f"the plan asks {domains}; expected 1 to {MOST_STEPS} domains, each once", subject=plan
             )
-        for name in domains:
-            self._college.member(name)
+        for step in plan.steps:
+            self._college.member(step.domain)
+            if step.tool:
+                self._college.tools.get(step.tool, skill=step.domain)
+            elif step.arguments:
+                raise UserError(f"the plan gives {step.domain!r} arguments, but no tool", subject=step)
 
     def _reported(self, request: _Request) -> Generator[Event]:
         try:
@@ -340,13 +415,29 @@ class Agent:
 
     def _turn(self, request: _Request, put: Callable[[Event], None]) -> Answer:
         start = time.perf_counter()
+        _UNDER_WAY.set((*request.outer, request.thread))
         if request.thread:
             with self._sessions.turn(request.thread, request.options.cancelled.is_set):
+                if request.decision is not None:
+                    self._check_waiting(request)
                 answer = self._run(self.graph, request, put)
         else:
             answer = self._run(self._stateless, request, put)
         timings = {**answer.timings, "total": (time.perf_counter() - start) * 1000}
         return replace(answer, timings=timings, session=request.session)
+
+    def _check_waiting(self, request: _Request) -> None:
+        waiting = awaiting_in(self._sessions.values(request.thread), request.thread)
+        if waiting is None:
+            raise UserError(
+                f"no tool call waits for approval in session {request.session!r}", subject=request
+            )
+        if request.call not in (None, waiting.id):
+            raise UserError(
+                f"no call {request.call!r} waits in session {request.session!r}; waiting: {waiting.id!r}, "
+                f"{waiting.tool!r}",
+                subject=waiting,
+            )
 
     @staticmethod
     def _run(graph: Graph, request: _Request, put: Callable[[Event], None]) -> Answer:
@@ -354,16 +445,18 @@ class Agent:
         if request.options.cancelled.is_set():
             raise TurnCancelled
         last: Mapping[str, Any] = {}
+        decides = request.decision is not None
         for mode, item in graph.stream(
-            {"question": request.question},
+            Command(resume=request.decision) if decides else {"question": request.question},
             config,
             context=request.options,
             stream_mode=["custom", "values"],
-            durability="exit" if request.thread else None,
+            # That a tool call was begun is on disk before it is made.
+            durability="sync" if decides else "exit" if request.thread else None,
         ):
             if mode == "custom":
                 put(cast(Event, item))
-            else:
+            elif "answer" in item:
                 last = cast(Mapping[str, Any], item)
         return cast(Answer, last["answer"])
 

@@ -15,6 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from agent.events import Routed
+from agent.mcp import require_extra
+from agent.mcp.client import McpServers
+from agent.mcp.settings import read_servers
+from agent.plan import TOOLS
 from agent.record import Identity
 from agent.settings import Settings
 from agent.tools import ToolRegistry
@@ -22,6 +26,7 @@ from skills.errors import CollegiumError, DataError, UserError
 from skills.pack import BrokenPack, Pack, discover
 from skills.records import Configuration, Turn
 from skills.tool_calls import ToolCaller
+from skills.tool_use import ToolSkill
 
 if TYPE_CHECKING:
     from skills.grounding.checker import Checker
@@ -78,16 +83,20 @@ class College:
         *,
         broken: Sequence[Domain] = (),
         engine: Callable[[], Engine] | None = None,
+        tools: Callable[[], ToolRegistry] = ToolRegistry,
         close: Callable[[], None] = lambda: None,
     ) -> None:
+        """``tools``: makes the registry of all the members' tools and those that belong to no domain."""
         self._members = {member.domain.name: member for member in members}
         if len(self._members) != len(members):
             names = [member.domain.name for member in members]
             raise DataError(f"two members have one name: {sorted(names)}", subject=members)
-        self._make_router, self._engine, self._close = router, engine, close
+        self._make_router, self._make_tools = router, tools
+        self._engine, self._close = engine, close
         self._broken = tuple(broken)
         self._errors: dict[str, str] = {}
         self._router: Router | None = None
+        self._tools: ToolRegistry | None = None
         self._skills: dict[tuple[str, Path | None], Skill] = {}
         self._callers: dict[str, ToolCaller] = {}
         self._lock = threading.RLock()
@@ -104,6 +113,12 @@ class College:
         """Raises UserError for an unknown domain, DataError for a broken pack."""
         if name in self._members:
             return self._members[name]
+        if name == TOOLS:
+            return Member(
+                Domain(TOOLS, "Tools"),
+                lambda _: ToolSkill(TOOLS, self.tools.caller()),
+                lambda: self.tools.caller(),
+            )
         for domain in self._broken:
             if domain.name == name:
                 raise DataError(f"domain {name!r} is broken: {domain.error}", subject=domain)
@@ -140,6 +155,14 @@ class College:
             return self._callers[name]
 
     @property
+    def tools(self) -> ToolRegistry:
+        """All tools, also those that belong to no domain."""
+        with self._lock:
+            if self._tools is None:
+                self._tools = self._make_tools()
+            return self._tools
+
+    @property
     def router(self) -> Router:
         with self._lock:
             if self._router is None:
@@ -172,7 +195,8 @@ class College:
         """Free engine and indexes."""
         with self._lock:
             self._skills.clear()
-            self._router = None
+            self._callers.clear()
+            self._router = self._tools = None
             self._close()
 
 
@@ -189,9 +213,21 @@ def _built(member: Member, store: Path | None) -> Skill:
 
 
 def compose_college(settings: Settings) -> College:
-    """The college of all packs that are found. Reads their TOML files; loads no model, index or adapter."""
+    """The college of all packs that are found. Reads their TOML files; loads no model, index or adapter.
+
+    Raises DataError for a file of MCP servers that cannot be read, UserError where its extra is not installed.
+    """
+    servers = read_servers(settings.mcp_file)
+    if servers:
+        require_extra()
     packs, broken = discover(settings.domains, settings.trusted_domains)
-    parts = _Parts(settings, packs)
+    broken += [
+        BrokenPack(pack.name, pack.origin, f"the name {TOOLS!r} is the agent's own; choose another")
+        for pack in packs
+        if pack.name == TOOLS
+    ]
+    packs = [pack for pack in packs if pack.name != TOOLS]
+    parts = _Parts(settings, packs, McpServers(servers))
     members = [
         Member(
             _domain(pack),
@@ -206,6 +242,7 @@ def compose_college(settings: Settings) -> College:
         parts.router,
         broken=[_broken_domain(pack) for pack in broken],
         engine=parts.engine,
+        tools=parts.tools,
         close=parts.close,
     )
 
@@ -236,8 +273,8 @@ def _broken_domain(pack: BrokenPack) -> Domain:
 class _Parts:
     """The parts that skills share, each made once, when first needed. The College's lock guards it."""
 
-    def __init__(self, settings: Settings, packs: Sequence[Pack]) -> None:
-        self._settings, self._packs = settings, packs
+    def __init__(self, settings: Settings, packs: Sequence[Pack], servers: McpServers) -> None:
+        self._settings, self._packs, self._servers = settings, packs, servers
         self._engine: Engine | None = None
         self._evidence: EvidenceModel | None = None
         self._checker: Checker | None = None
@@ -322,9 +359,14 @@ class _Parts:
         return self._evidence.deciding(decision, self._settings.risk)
 
     def tools(self) -> ToolRegistry:
-        """All packs' tools; a pack that brings a tool another one has is refused, naming both."""
+        """All packs' tools and those of MCP servers; who brings a name that is taken is refused, naming both."""
         if self._tools is None:
             self._tools = ToolRegistry()
+            for pack in self._packs:
+                with suppress(CollegiumError):  # its skill meets the same error and is broken for it
+                    self._tools.add_pack(pack)
+            self._servers.connect(self._tools)  # one that is away is a matter of `collegium doctor`
+
         return self._tools
 
     def caller(self, pack: Pack) -> ToolCaller:
@@ -337,6 +379,8 @@ class _Parts:
         return TrainedRouter.load(self._packs, embedders=load_embedder)
 
     def close(self) -> None:
+        self._servers.close()
+        self._tools = None
         if self._engine is not None:
             self._engine.close()
             self._engine = None

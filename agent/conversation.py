@@ -75,7 +75,10 @@ def _asked_back(caller: ToolCaller, match: ToolMatch) -> str:
     if match.missing:
         return match.ask
     try:
-        caller.call(match)
+        if caller.terms(match.tool).risk == "none":
+            caller.call(match)
+        else:  # not to be made again to see what it says
+            caller.check(match)
     except ToolInputError as error:
         return str(error)
     except CollegiumError:

@@ -47,6 +47,20 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class Awaiting:
+    """A tool call that changes things and waits for approval (see ``Agent.approve``)."""
+
+    id: str
+    """Names this call, so that an approval cannot meet another one."""
+    tool: str
+    arguments: Mapping[str, object]
+    domain: str
+    """The skill that would make it."""
+    started: bool = False
+    """It was approved and begun, and its end is not known: it is not run again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The result of one turn."""
 
@@ -65,6 +79,8 @@ class Answer:
     """Who was asked what."""
     record: DecisionRecord | None = None
     """What decided the turn."""
+    awaiting: Awaiting | None = None
+    """What runs when it is approved; the status is then "clarify"."""
 
     def to_json(self) -> dict[str, Any]:
         """The output row of the scripting interface (``answer`` is the text)."""
@@ -90,7 +106,7 @@ class Failed:
     def as_error(self) -> errors.CollegiumError:
         """The error to raise: its class says who must act."""
         kinds = (errors.UserError, errors.ToolInputError, errors.ModelError, errors.DataError)
-        named = {kind.__name__: kind for kind in kinds}
+        named = {kind.__name__: kind for kind in kinds} | {"ToolFailed": errors.ModelError}
         return named.get(self.error, errors.CollegiumError)(self.message)
 
 

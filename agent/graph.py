@@ -1,6 +1,6 @@
 """One turn as a LangGraph graph.
 
-    route -> plan -> skill (one each, in parallel) -> compose -> remember
+    route -> plan -> skill (one each, in parallel) -> compose -> remember (-> approve -> act, see approval.py)
                  \\-> compose (nobody owns the question)
 
 Events leave through the stream mode "custom" in the order in which they happen. The conversation is the
@@ -27,13 +27,22 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
+from agent.approval import (
+    Approval,
+    ApprovalNodes,
+    ApprovalState,
+    after_approve,
+    after_remember,
+    approval_of,
+    awaiting_of,
+)
 from agent.clauses import clauses
 from agent.compose import compose, without_skills
 from agent.composition import College
 from agent.conversation import Pending, domain_of, pending_of, unclear_of
 from agent.events import Answer, Event, Routed
 from agent.memory import turns_of
-from agent.plan import Plan, Step
+from agent.plan import TOOLS, Plan, Step
 from agent.planner import make_plan
 from agent.record import Trace, recorded
 from skills.errors import CollegiumError, ModelError
@@ -93,6 +102,7 @@ class TurnState(TypedDict):
     messages: Annotated[list[AnyMessage], add_messages]
     last_domain: str
     pending: Pending | None
+    approval: Approval | None
     # Of this turn only.
     question: Annotated[str, UntrackedValue]
     asked: Annotated[str, UntrackedValue]
@@ -103,6 +113,7 @@ class TurnState(TypedDict):
     answers: Annotated[dict[str, SkillAnswer], _merge]
     traces: Annotated[dict[str, Trace], _merge]
     answer: Annotated[Answer, UntrackedValue]
+    claimed: Annotated[bool, UntrackedValue]
 
 
 class TurnOutput(TypedDict):
@@ -126,7 +137,7 @@ def build_graph(
     college: College, *, history: int, checkpointer: BaseCheckpointSaver[Any] | None = None
 ) -> Graph:
     """Compile the graph. ``history``: messages of the session that router and skills see."""
-    nodes = _Nodes(college, history)
+    nodes, approval = _Nodes(college, history, remembers=checkpointer is not None), ApprovalNodes(college)
     graph = StateGraph(TurnState, TurnOptions, input_schema=TurnInput, output_schema=TurnOutput)
     graph.add_node("route", nodes.route)
     graph.add_node("plan", nodes.plan)
@@ -138,15 +149,19 @@ def build_graph(
     graph.add_conditional_edges("plan", nodes.fan_out, ["skill", "compose"])
     graph.add_edge("skill", "compose")
     graph.add_edge("compose", "remember")
-    graph.add_edge("remember", END)
+    graph.add_node("approve", approval.approve, input_schema=ApprovalState)
+    graph.add_node("act", approval.act, input_schema=ApprovalState)
+    graph.add_conditional_edges("remember", after_remember, ["approve", END])
+    graph.add_conditional_edges("approve", after_approve, ["act", END])
+    graph.add_edge("act", END)
     return graph.compile(checkpointer=checkpointer)
 
 
 class _Nodes:
     """The graph's nodes: each takes the state and gives the part it changes."""
 
-    def __init__(self, college: College, history: int) -> None:
-        self._college, self._history = college, history
+    def __init__(self, college: College, history: int, *, remembers: bool) -> None:
+        self._college, self._history, self._remembers = college, history, remembers
 
     def route(self, state: TurnState, runtime: Runtime[TurnOptions]) -> dict[str, Any]:
         """Who owns the question: the domain told, the one that waits for this reply, or the router's."""
@@ -196,6 +211,8 @@ class _Nodes:
             last_domain=state.get("last_domain", "") if options.domain is None else options.domain,
             must_answer=options.passages is not None or options.store is not None,
         )
+        if plan.reason == "out_of_scope" and self._college.caller(TOOLS).match(state["question"]):
+            plan = Plan((Step(TOOLS),))
         return {"plan": self._workable(plan, options)}
 
     def fan_out(self, state: TurnState, runtime: Runtime[TurnOptions]) -> list[Send] | str:
@@ -213,7 +230,8 @@ class _Nodes:
                 passages=options.passages,
                 configuration=options.configuration,
                 where=options.where,
-                tool=completed,
+                tool=ToolMatch(step.tool, step.arguments) if step.tool else completed,
+                can_wait=self._remembers,
             )
             sends.append(Send("skill", SkillTask(step=step, request=request, live=len(steps) == 1)))
         return sends or "compose"
@@ -257,6 +275,8 @@ class _Nodes:
         emit: Callable[[Event], None] = get_stream_writer()
         plan, answers = state["plan"], state.get("answers", {})
         given = [answers[step.domain] for step in plan.steps]
+        waiting = next((one for one in given if one.awaits), None)
+        given = [one for one in given if one is waiting or one.awaits is None]  # one decision at a time
         domains = [domain for domain in self._college.domains if not domain.error]
         if not given:
             answer = without_skills(state["question"], plan, [domain.title for domain in domains])
@@ -264,8 +284,11 @@ class _Nodes:
                 emit(ToolCalled(plan.call))
         else:
             titles = {domain.name: domain.title for domain in domains}
-            answer = compose(given, titles, apart=any(step.question for step in plan.steps))
-        if len(given) != 1:
+            apart = waiting is not None or any(step.question for step in plan.steps)
+            answer = compose(given, titles, apart=apart)
+            if waiting is not None and waiting.domain in answer.domains:
+                answer = replace(answer, status="clarify", awaiting=awaiting_of(waiting))
+        if len(plan.steps) != 1:
             emit(Token(answer.text, answer.domains[0] if len(answer.domains) == 1 else ""))
         timings = {"route": state["routed"].milliseconds, **answer.timings}
         record = recorded(
@@ -290,10 +313,11 @@ class _Nodes:
                 AIMessage(answer.text, additional_kwargs={"collegium": note}),
             ],
             "pending": self._pending(state),
+            "approval": approval_of(answer, question),
             "answers": {},
             "traces": {},
         }
-        if answer.domains:
+        if answer.domains and answer.domains[0] != TOOLS:
             changes["last_domain"] = answer.domains[0]
         return changes
 
@@ -302,7 +326,7 @@ class _Nodes:
         answer, completed, earlier = state["answer"], state.get("completed"), state.get("pending")
         if answer.reason == "unclear":
             return Pending(domain="", question=state["asked"], arguments={})
-        if answer.status != "clarify" or len(answer.domains) != 1:
+        if answer.status != "clarify" or len(answer.domains) != 1 or answer.awaiting is not None:
             return None
         domain, question = answer.domains[0], state["question"]
         if completed is not None and earlier is not None:

@@ -6,15 +6,16 @@ A turn is saved whole when it is finished, or not at all. Knows messages and fil
 from __future__ import annotations
 
 import hashlib
+import shlex
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from filelock import FileLock, Timeout
 from langchain_core.messages import AnyMessage, HumanMessage
@@ -27,6 +28,8 @@ from skills.records import Turn
 
 MESSAGES = "messages"
 """State channel of the conversation."""
+APPROVAL = "approval"
+"""State channel of the tool call that waits for approval (see agent.approval)."""
 BUSY_SECONDS = 30.0
 """How long one process waits for another's write."""
 TURN_SECONDS = 120.0
@@ -46,6 +49,8 @@ class SessionInfo:
     """The first question."""
     updated: str
     """ISO 8601 time of the last turn, UTC."""
+    error: str = ""
+    """Why it cannot be read; empty: it can."""
 
 
 def thread_id(session: str, user: str | None) -> str:
@@ -61,6 +66,16 @@ def thread_id(session: str, user: str | None) -> str:
 def _prefix(user: str | None) -> str:
     """``quote`` leaves no slash in a user's name, so no user's prefix is part of another's."""
     return quote(user if user is not None else "local", safe="") + "/"
+
+
+def _damaged(path: Path, thread: str, error: Exception) -> str:
+    """What to say of a session that cannot be read while others can."""
+    user, _, session = thread.partition("/")
+    whose = "" if user == "local" else f" --user {shlex.quote(unquote(user))}"
+    return (
+        f"session {session!r} in file {str(path)!r} is damaged ({error!r}); the others are not. "
+        f"To give it up: collegium sessions delete {shlex.quote(session)}{whose}"
+    )
 
 
 def _slot(thread: str) -> int:
@@ -80,7 +95,7 @@ class SessionSaver(SqliteSaver):
     """SQLite checkpointer that keeps only the last finished turn's state of a thread.
 
     A checkpoint without new messages belongs to a turn that is under way or failed: it is not written, so
-    that cancelling, an error or ``kill -9`` leave the session as it was.
+    that cancelling, an error or ``kill -9`` leave the session as it was. That a tool call was begun is written.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
@@ -89,7 +104,15 @@ class SessionSaver(SqliteSaver):
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         with readable(self.path):
-            return super().get_tuple(config)
+            try:
+                return super().get_tuple(config)
+            except (sqlite3.Error, OSError):
+                raise
+            except Exception as error:  # what the row holds cannot be decoded: a matter of this session alone
+                raise DataError(
+                    _damaged(self.path, str(config.get("configurable", {}).get("thread_id", "")), error),
+                    subject=self.path,
+                ) from error
 
     def put(
         self,
@@ -99,7 +122,7 @@ class SessionSaver(SqliteSaver):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         thread: Any = config.get("configurable", {})
-        if MESSAGES not in new_versions:
+        if not new_versions.keys() & {MESSAGES, APPROVAL}:
             return {"configurable": {**thread, "checkpoint_id": checkpoint["id"]}}
         with readable(self.path):
             saved = super().put(config, checkpoint, metadata, new_versions)
@@ -196,7 +219,11 @@ class Sessions:
             threads = [str(row[0]) for row in cursor.fetchall() if str(row[0]).startswith(prefix)]
         found: list[SessionInfo] = []
         for thread in threads:
-            saved = self._load(thread)
+            try:
+                saved = self._load(thread)
+            except DataError as error:
+                found.append(SessionInfo(thread.removeprefix(prefix), 0, "", "", str(error)))
+                continue
             if saved is not None:
                 turns = turns_of(saved.checkpoint["channel_values"].get(MESSAGES, []))
                 questions = [turn.text for turn in turns if turn.role == "user"]
@@ -214,10 +241,16 @@ class Sessions:
             raise UserError(f"no session {session!r}; known: {known}", subject=session)
         return turns_of(saved.checkpoint["channel_values"].get(MESSAGES, []))
 
+    def values(self, thread: str) -> Mapping[str, Any]:
+        """The saved state of a thread by channel; empty if there is none."""
+        saved = self._load(thread) if self._saver is not None or self.path.exists() else None
+        return {} if saved is None else saved.checkpoint["channel_values"]
+
     def delete(self, session: str, user: str | None = None) -> None:
         """Forget a session. Raises UserError when there is no such session."""
-        self.turns(session, user)
         thread = thread_id(session, user)
+        if session not in {info.name for info in self.list(user)}:  # also one that is damaged
+            self.turns(session, user)
         with self.turn(thread, lambda: False), readable(self.path):
             self.saver.delete_thread(thread)
 

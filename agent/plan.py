@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from skills.records import ToolCall
 
 MOST_STEPS = 3
 """Skills that answer one request together."""
+TOOLS = "tools"
+"""Name of the skill that has all tools and no documents: it runs what a user calls by name, and finds the tools that
+every skill may call for questions that no domain owns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,10 @@ class Step:
     """The question made self-contained from the history; empty: the question itself."""
     question: str = ""
     """What this skill is asked where the turn asks several things; empty: the turn's question."""
+    tool: str = ""
+    """The tool that this skill has to call; the skill "tools" may call any. Empty: the one the question is for."""
+    arguments: Mapping[str, object] = field(default_factory=dict[str, object])
+    """Of that tool, by parameter name, in the parameter's unit."""
 
 
 @dataclass(frozen=True, slots=True)

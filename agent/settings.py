@@ -47,12 +47,19 @@ class Settings(BaseSettings):
     """Pack folders whose ``tools.py`` may run."""
     sessions: Path | None = None
     """SQLite file of the conversations; None: ``sessions.sqlite`` in the data folder."""
+    mcp: Path | None = None
+    """File of the MCP servers whose tools the agent has; None: ``mcp.toml`` in the data folder, if it is there."""
     history: int = Field(default=6, ge=0)
     """Messages of a session that routing and skills get to see."""
 
     @property
     def session_file(self) -> Path:
         return self.sessions or home() / "sessions.sqlite"
+
+    @property
+    def mcp_file(self) -> Path | None:
+        default = home() / "mcp.toml"
+        return self.mcp or (default if default.exists() else None)
 
 
 def make_settings(**values: Any) -> Settings:

@@ -5,18 +5,18 @@ Nothing registers itself: someone adds a tool, by hand. Knows LangChain tools an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from langchain_core.tools import BaseTool
 
+from agent.plan import TOOLS
 from skills.errors import DataError, UserError
-from skills.pack import Pack
+from skills.pack import Pack, ToolPattern
 from skills.tool_calls import ToolCaller, pack_tools
+from skills.tool_runs import SECONDS, Risk, ToolTerms
 
-Risk = Literal["none", "reads", "writes"]
-"""none: computes from its arguments alone; reads: looks at files or the network; writes: changes things."""
+__all__ = ["EVERYONE", "RegisteredTool", "Risk", "ToolRegistry"]
 
 EVERYONE = "*"
 """In a grant: every skill."""
@@ -29,12 +29,18 @@ class RegisteredTool:
     tool: BaseTool
     owner: str
     """Who added it: "pack 'medical'"."""
-    risk: Risk
     grants: frozenset[str]
     """Skills that may call it, or EVERYONE."""
+    terms: ToolTerms
+    pattern: ToolPattern | None
+    """How a question calls it; None: by name only, or as its pack says."""
+
+    @property
+    def risk(self) -> Risk:
+        return self.terms.risk
 
     def allows(self, skill: str) -> bool:
-        return skill in self.grants or EVERYONE in self.grants
+        return skill in self.grants or skill == TOOLS or EVERYONE in self.grants
 
 
 class ToolRegistry:
@@ -42,18 +48,33 @@ class ToolRegistry:
 
     def __init__(self) -> None:
         self._tools: dict[str, RegisteredTool] = {}
-        self._callers: dict[str, ToolCaller] = {}
+        self._packs: dict[str, Mapping[str, ToolPattern]] = {}
 
     def add(
-        self, tool: BaseTool, *, owner: str, grants: Iterable[str] = (EVERYONE,), risk: Risk = "none"
+        self,
+        tool: BaseTool,
+        *,
+        owner: str,
+        grants: Iterable[str] = (EVERYONE,),
+        risk: Risk = "none",
+        seconds: float = SECONDS,
+        pattern: ToolPattern | None = None,
     ) -> None:
-        """Add a tool. Raises DataError naming both owners when the name is taken."""
+        """Add a tool; before the skills that may call it are made.
+
+        ``risk``: a tool that writes is run after approval only. ``seconds``: how long it may take. ``pattern``: how
+        a question calls it. Raises DataError naming both owners when the name is taken, and for a pattern that does
+        not fit.
+        """
         taken = self._tools.get(tool.name)
         if taken is not None:
             raise DataError(
                 f"tool {tool.name!r} is brought by {taken.owner} and by {owner}; rename one", subject=tool
             )
-        self._tools[tool.name] = RegisteredTool(tool, owner, risk, frozenset(grants))
+        if pattern is not None:
+            ToolCaller([tool], {tool.name: pattern})
+        terms = ToolTerms(risk, seconds)
+        self._tools[tool.name] = RegisteredTool(tool, owner, frozenset(grants), terms, pattern)
 
     def add_pack(self, pack: Pack) -> None:
         """Add a pack's tools, granted to its own skill; all of them or, on an error, none.
@@ -62,7 +83,7 @@ class ToolRegistry:
         """
         owner = f"pack {pack.name!r}"
         tools = pack_tools(pack)
-        caller = ToolCaller(tools, pack.tool_patterns if tools else {})
+        ToolCaller(tools, pack.tool_patterns if tools else {})
         before = dict(self._tools)
         try:
             for tool in tools:
@@ -70,13 +91,28 @@ class ToolRegistry:
         except DataError:
             self._tools = before
             raise
-        self._callers[pack.name] = caller
+        self._packs[pack.name] = pack.tool_patterns if tools else {}
 
     def caller_of(self, pack: Pack) -> ToolCaller:
-        """What finds and runs the pack's tools for its skill; adds them if they are not there yet."""
-        if pack.name not in self._callers:
+        """What finds and runs the tools that the pack's skill may call; adds the pack's if they are not there yet."""
+        if pack.name not in self._packs:
             self.add_pack(pack)
-        return self._callers[pack.name]
+        return self._caller(pack.name, self._packs[pack.name])
+
+    def caller(self) -> ToolCaller:
+        """What runs any tool by its name, and finds those that every skill may call. It is the skill TOOLS's."""
+        return self._caller(TOOLS, {})
+
+    def _caller(self, skill: str, patterns: Mapping[str, ToolPattern]) -> ToolCaller:
+        mine = [found for found in self if found.allows(skill)]
+        found = {
+            one.tool.name: one.pattern
+            for one in mine
+            if one.pattern is not None and (skill != TOOLS or EVERYONE in one.grants)
+        }
+        return ToolCaller(
+            [one.tool for one in mine], {**patterns, **found}, {one.tool.name: one.terms for one in mine}
+        )
 
     def get(self, name: str, *, skill: str) -> BaseTool:
         """A tool for a skill. Raises UserError when there is none or the skill may not call it."""

@@ -4,6 +4,7 @@
     ├── UserError            change the input or the command      CLI exit 2, HTTP 4xx
     │   └── ToolInputError   an argument a tool cannot work with  asked back in a conversation
     ├── ModelError           weights, adapters or an engine       CLI exit 1, HTTP 503
+    │   └── ToolFailed       a tool raised or hung                told in the answer, which goes on without it
     └── DataError            a store, index, pack or session      CLI exit 1, HTTP 500
 
 A message names the thing with ``{name!r}``, says what was expected and gives the next command.
@@ -30,6 +31,14 @@ class ToolInputError(UserError):
 
 class ModelError(CollegiumError):
     """Weights, an adapter or an engine cannot be used as asked."""
+
+
+class ToolFailed(ModelError):
+    """A tool raised, hung or gave nothing usable. ``subject`` is the tool's name, ``why`` what happened."""
+
+    def __init__(self, tool: str, why: str) -> None:
+        super().__init__(f"tool {tool!r} failed: {why}", subject=tool)
+        self.why = why
 
 
 class DataError(CollegiumError):

@@ -102,6 +102,8 @@ class ToolCall:
     """The result as data, by name."""
     source: str = ""
     """Source of the formula or table, from the tool's docstring."""
+    error: str = ""
+    """Why it failed; empty: it did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,9 @@ class SkillRequest:
     where: Filter | None = None
     """Which passages of the store may be used; None: all."""
     tool: ToolMatch | None = None
-    """A tool call that the conversation has completed: run it; None: look for one in the question."""
+    """A tool call that the conversation has completed or the caller asks for; None: look for one in the question."""
+    can_wait: bool = False
+    """Whether a tool call that changes things can wait for approval; else it is refused."""
 
 
 # What a skill reports while it works, in this order; the last one is always a SkillAnswer.
@@ -192,6 +196,8 @@ class SkillAnswer:
     """Milliseconds by stage: tools, retrieve, evidence, first_token, generate, verify."""
     reason: str = ""
     """Why it was declined or asked back, in a word: red_flag, no_evidence, unsupported, missing_argument."""
+    awaits: ToolMatch | None = None
+    """A tool call that was not made, for it changes things and has to be approved first."""
     kind: Literal["skill_answer"] = "skill_answer"
 
 

@@ -12,7 +12,6 @@ from typing import Protocol
 from langchain_core.language_models import BaseChatModel
 
 import prompts
-from skills.errors import ToolInputError
 from skills.grounding.citations import cite
 from skills.grounding.guards import raised
 from skills.grounding.places import apart
@@ -40,6 +39,7 @@ from skills.records import (
 )
 from skills.retrieval.text import is_chinese
 from skills.tool_calls import ToolCaller
+from skills.tool_use import after_failure, use_tool
 
 RETRIEVED = 30
 """Passages asked of the store: what is judged, and what it is compared with."""
@@ -93,7 +93,7 @@ class DomainSkill:
     """The skill of a pack.
 
     1 guard      a red flag is answered at once
-    2 tools      a calculation goes to a tool; a missing argument is asked for
+    2 tools      a calculation goes to a tool; a missing argument is asked for; one that fails is told, and then 3
     3 retrieve   hybrid search, or the passages that came with the request
     4 evidence   an encoder keeps what answers the question; nothing: declined; of several places: asked which
     5 write      the adapter writes from it, each sentence is released when it is supported
@@ -129,24 +129,30 @@ class DomainSkill:
     def stream(self, request: SkillRequest) -> Iterator[SkillEvent]:
         """Answer one request; see the class for the steps."""
         grounded = request.configuration not in ("base", "lora")
-        timings: dict[str, float] = {}
         if (found := raised(self.pack.guards, request.question)) is not None:
             status: Status = "answered" if found.action == "answer" else "declined"
             text = found.message_zh if is_chinese(request.question) else found.message
             yield from self._end(status, text, confidence=1.0, reason="red_flag")
             return
+        last: SkillEvent | None = None
         if grounded and request.passages is None and self._tools is not None:
-            ended = False
-            for event in self._use_tool(request):
-                ended = isinstance(event, SkillAnswer)
-                yield event
-            if ended:
-                return
-        question = request.search_query or request.question
-        if not grounded:
-            yield from self._writer.write_freely(self.name, question, request.configuration)
+            for last in use_tool(self.name, self._tools, request):
+                yield last
+        if isinstance(last, SkillAnswer):
             return
+        events = self._read(request) if grounded else self._write_freely(request)
+        if isinstance(last, ToolCalled):
+            events = after_failure(self.name, last.call, request.question, events)
+        yield from events
 
+    def _write_freely(self, request: SkillRequest) -> Iterator[SkillEvent]:
+        question = request.search_query or request.question
+        yield from self._writer.write_freely(self.name, question, request.configuration)
+
+    def _read(self, request: SkillRequest) -> Iterator[SkillEvent]:
+        """Answer from the store, or from the passages that came with the request."""
+        timings: dict[str, float] = {}
+        question = request.search_query or request.question
         started = time.perf_counter()
         candidates = self._candidates(question, request)
         timings["retrieve"] = _milliseconds(started)
@@ -191,37 +197,6 @@ class DomainSkill:
                 # The model cannot calculate: it would give one of the figures for the result.
                 quote=asks_for_calculation(question) and bool(rows(evidence[0].passage.text)),
             )
-
-    def _use_tool(self, request: SkillRequest) -> Iterator[SkillEvent]:
-        """Run the tool that the question is for; no event if it is for none."""
-        assert self._tools is not None  # noqa: S101  the caller checked
-        match = request.tool or self._tools.match(request.question)
-        if match is None:
-            return
-        if match.missing:
-            yield from self._end("clarify", match.ask, confidence=1.0, reason="missing_argument")
-            return
-        started = time.perf_counter()
-        try:
-            call = self._tools.call(match)
-        except ToolInputError as error:
-            yield from self._end("clarify", str(error), confidence=1.0, reason="bad_argument")
-            return
-        yield ToolCalled(call)
-        text = (
-            prompts.load("tool_answer").render(result=call.text, source=call.source)
-            if call.source
-            else call.text
-        )
-        yield Token(text, self.name)
-        yield SkillAnswer(
-            self.name,
-            "answered",
-            text,
-            tools=(call,),
-            confidence=1.0,
-            timings={"tools": _milliseconds(started)},
-        )
 
     def _read_table(
         self, question: str, evidence: Sequence[Evidence], timings: dict[str, float]

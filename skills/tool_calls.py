@@ -3,7 +3,7 @@
     1 pack_tools   plain typed functions of a pack -> LangChain tools with a strict pydantic schema
     2 match        patterns of ``tools.toml`` find the tool and its arguments in a question, without a model
     3 complete     a reply ("80 kg") fills in what a match was missing
-    4 call         validate, run, and report the result as a ToolCall
+    4 call         validate, run (see tool_runs), and report the result as a ToolCall
 
 Knows patterns and tools; not sessions, models, or what is done with a result.
 """
@@ -15,20 +15,18 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
-from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from skills.errors import CollegiumError, DataError, ModelError, ToolInputError
+from skills.errors import DataError, ToolInputError
 from skills.numerals import in_digits
 from skills.pack import Argument, ArgumentPattern, Pack, ToolPattern
 from skills.records import ToolCall, ToolMatch
 from skills.retrieval.text import has_chinese
+from skills.tool_runs import DEFAULT, LONGEST_RESULT, ToolTerms, run_tool
 
 __all__ = ["LONGEST_RESULT", "ToolCaller", "ToolMatch", "pack_tools"]
 
-LONGEST_RESULT = 2000
-"""Characters of a tool's text that are kept."""
 LONGEST_QUESTION = 2000
 """Characters of a question for a tool: a longer text is a document, and slow to search."""
 
@@ -146,10 +144,19 @@ class ToolCaller:
     reason or a choice, is only meant if the question asks for a calculation.
     """
 
-    def __init__(self, tools: Sequence[BaseTool], patterns: Mapping[str, ToolPattern]) -> None:
-        """Raises DataError where the patterns name an unknown tool or argument, or miss a required one."""
+    def __init__(
+        self,
+        tools: Sequence[BaseTool],
+        patterns: Mapping[str, ToolPattern],
+        terms: Mapping[str, ToolTerms] | None = None,
+    ) -> None:
+        """``patterns`` and ``terms`` by tool name; a tool without a pattern is called by name only.
+
+        Raises DataError where the patterns name an unknown tool or argument, or miss a required one.
+        """
         self.tools = {tool.name: tool for tool in tools}
         self.patterns = dict(patterns)
+        self._terms = dict(terms or {})
         for name, pattern in self.patterns.items():
             if name not in self.tools:
                 raise DataError(f"tools.toml: no tool {name!r}; tools.py has {sorted(self.tools)}")
@@ -214,35 +221,42 @@ class ToolCaller:
             return None
         return self._matched(asked.tool, f"{question} {reply}", {**given, **found})
 
-    def call(self, match: ToolMatch) -> ToolCall:
-        """Run the tool.
+    def terms(self, name: str) -> ToolTerms:
+        """On which terms a tool runs."""
+        return self._terms.get(name, DEFAULT)
 
-        Raises ToolInputError for an argument that is missing or that the schema or the formula does not
-        allow; a ModelError naming the tool for any other failure inside it.
-        """
+    def check(self, match: ToolMatch) -> None:
+        """Raise ToolInputError for an argument that is missing or that the schema does not allow; run nothing."""
         if match.tool not in self.tools:
             raise DataError(f"no tool {match.tool!r}; known: {sorted(self.tools)}", subject=match)
         if match.missing:
             raise ToolInputError(match.ask, subject=match)
-        tool = self.tools[match.tool]
-        request = {"type": "tool_call", "id": match.tool, "name": match.tool, "args": dict(match.arguments)}
+        fields = self._fields(match.tool)
+        if unknown := match.arguments.keys() - fields:
+            known = ", ".join(fields) or "none"
+            raise ToolInputError(
+                f"{match.tool} has no argument {min(unknown)!r}; it has: {known}.", subject=match
+            )
+        schema = cast(type[BaseModel], self.tools[match.tool].get_input_schema())
         try:
-            message: object = tool.invoke(cast(Any, request))
+            schema.model_validate(dict(match.arguments))
         except ValidationError as error:
             raise ToolInputError(self._range_message(match.tool, error), subject=match) from error
-        except CollegiumError:
-            raise
-        except Exception as error:
-            raise ModelError(f"tool {match.tool!r} failed: {error!r}", subject=match) from error
-        if not isinstance(message, ToolMessage):
-            raise ModelError(f"tool {match.tool!r} gave {type(message).__name__}, not (text, values)")
-        artifact: object = message.artifact
-        values = cast(dict[str, object], artifact) if isinstance(artifact, dict) else {}
-        text = str(message.content)
-        if len(text) > LONGEST_RESULT:
-            text = text[: LONGEST_RESULT - 1] + "…"
+
+    def call(self, match: ToolMatch) -> ToolCall:
+        """Run the tool. Whether it may be run is for the caller to know (see ``terms``).
+
+        Raises ToolInputError for an argument that is missing or that the schema or the formula does not
+        allow; ToolFailed, naming the tool, for any other failure inside it.
+        """
+        self.check(match)
+        tool = self.tools[match.tool]
+        try:
+            text, values = run_tool(tool, match.arguments, self.terms(match.tool).seconds)
+        except ValidationError as error:
+            raise ToolInputError(self._range_message(match.tool, error), subject=match) from error
         source = str((tool.metadata or {}).get("source", ""))
-        return ToolCall(match.tool, dict(match.arguments), text, dict(values), source)
+        return ToolCall(match.tool, dict(match.arguments), text, values, source)
 
     # ------------------------------------------------------------------ arguments
 
@@ -318,6 +332,8 @@ class ToolCaller:
         key = str(first["loc"][0]) if first["loc"] else name
         field = self._fields(name).get(key)
         what = (field.description if field is not None else None) or key.replace("_", " ")
+        if first["type"] == "missing":
+            return f"{what.rstrip('.')}: expected a value for {key!r}."
         given = f"{first['input']:g}" if isinstance(first["input"], float) else repr(first["input"])
         return f"{what.rstrip('.')}: got {given}. {first['msg']}."
 

@@ -19,6 +19,7 @@ from skills.records import Configuration, Passage
 
 if TYPE_CHECKING:
     from agent.app import Agent
+    from agent.events import Answer
 
 LONGEST_QUESTION = 20_000
 """Characters; the agent refuses more."""
@@ -80,7 +81,7 @@ def command(
                 label="ask",
             )
         elif as_json:
-            answer = agent.ask(text, session=session, **options)
+            answer = decided(agent, session, agent.ask(text, session=session, **options))
             print(json.dumps({"question": text, **answer.to_json()}, ensure_ascii=False))
         else:
             _show(agent, text, session, options)
@@ -103,9 +104,17 @@ def check_row(row: Row) -> None:
 
 def answer_row(agent: Agent, row: Row, session: str | None, options: dict[str, Any]) -> Row:
     """The output's keys for one row; a row's own session comes before the command's."""
-    return agent.ask(
-        row["question"], session=row.get("session") or session, passages=_passages(row), **options
+    whose = row.get("session") or session
+    return decided(
+        agent, whose, agent.ask(row["question"], session=whose, passages=_passages(row), **options)
     ).to_json()
+
+
+def decided(agent: Agent, session: str | None, answer: Answer) -> Answer:
+    """The answer, with a tool call that waits for approval refused: a script has nobody to ask."""
+    if session is None or answer.awaiting is None:
+        return answer
+    return agent.approve(session, False, call=answer.awaiting.id)
 
 
 def _passages(row: Row) -> tuple[Passage, ...] | None:
@@ -138,6 +147,9 @@ def _show(agent: Agent, text: str, session: str | None, options: dict[str, Any])
     from rich.console import Console
 
     from agent.cli.render import TurnView
+    from agent.events import Answered
 
     view = TurnView(Console(highlight=False), agent.domains)
-    view.show(agent.stream(text, session=session, **options))
+    answer = view.show(agent.stream(text, session=session, **options))
+    if (refused := decided(agent, session, answer)) is not answer:
+        view.show((Answered(refused),))

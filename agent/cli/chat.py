@@ -9,26 +9,31 @@ Knows the keyboard and the commands. How a turn looks is the view's business, ho
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
 from agent.cli.render import TurnView, clean
-from agent.events import Answer, Event
+from agent.events import Answer, Answered, Awaiting, Event
+from agent.plan import TOOLS, Plan, Step
 from skills.errors import CollegiumError, UserError
+from skills.records import ToolCalled
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
 
     from agent.app import Agent
+    from agent.tools import RegisteredTool
 
 HELP = """\
 Type a question. Alt-Enter, or a backslash at the end of the line, starts a new line.
@@ -36,24 +41,35 @@ Ctrl-C stops an answer, Ctrl-D ends the conversation.
   /skills          the domains that answer
   /sources         what the last answer rests on, with the quoted words
   /plan            who was asked what
+  /tool            the tools; /tool NAME key=value ... calls one
   /session [NAME]  show the session, or go on with another one
   /new             start a new session
   /help            this text
   /quit            end the conversation"""
-COMMANDS = ("/help", "/skills", "/sources", "/plan", "/session", "/new", "/quit")
+COMMANDS = ("/help", "/skills", "/sources", "/plan", "/tool", "/session", "/new", "/quit")
 
 
 class Talker(Protocol):
     """What the conversation needs of ``agent.Agent``."""
 
-    def stream(self, text: str, *, session: str | None, domain: str | None) -> Iterator[Event]: ...
+    @property
+    def tools(self) -> Sequence[RegisteredTool]: ...
+
+    def stream(
+        self, text: str, *, session: str | None, domain: str | None = None, plan: Plan | None = None
+    ) -> Iterator[Event]: ...
+
+    def awaiting(self, session: str) -> Awaiting | None: ...
+
+    def approve(self, session: str, yes: bool, *, call: str | None) -> Answer: ...
 
 
 class Chat:
     """One conversation.
 
     ``read`` gives the next input, raises EOFError at its end and KeyboardInterrupt on Ctrl-C.
-    ``skills`` are the lines of /skills; ``known`` lists the stored sessions.
+    ``skills`` are the lines of /skills; ``known`` lists the stored sessions. ``confirm`` asks whether a tool that
+    changes things may run; without it nobody is there to ask, and none runs.
     """
 
     def __init__(
@@ -66,6 +82,7 @@ class Chat:
         domain: str | None = None,
         skills: Iterable[str] = (),
         known: Callable[[], Iterable[str]] = tuple,
+        confirm: Callable[[], bool] = lambda: False,
     ) -> None:
         self.agent = agent
         self.view = view
@@ -75,6 +92,7 @@ class Chat:
         self._domain = domain
         self._skills = tuple(skills)
         self._known = known
+        self._confirm = confirm
 
     def run(self) -> None:
         """Talk until the user ends it."""
@@ -104,10 +122,13 @@ class Chat:
                     raise
                 self.view.error(f"unexpected {type(error).__name__}: {error} (COLLEGIUM_DEBUG=1 shows where)")
 
-    def _turn(self, text: str) -> None:
-        events = self.agent.stream(text, session=self.session, domain=self._domain)
+    def _turn(self, text: str, plan: Plan | None = None) -> None:
+        whom: dict[str, Any] = {"domain": self._domain} if plan is None else {"plan": plan}
+        events = self.agent.stream(text, session=self.session, **whom)
         try:
             self.last = self.view.show(events)
+            if self.last.awaiting is not None:
+                self._decide(self.last.awaiting)
         except KeyboardInterrupt:
             self._say("(stopped; this turn is not remembered)")
         finally:
@@ -115,6 +136,31 @@ class Chat:
             if close is not None:
                 close()
         self._say()
+
+    def resume(self) -> None:
+        """A session that was left with a tool call waiting: show it, and ask again."""
+        from skills.tool_use import written
+
+        if (waiting := self.agent.awaiting(self.session)) is not None:
+            self._say(f"This session waits with {written(waiting.tool, waiting.arguments)}.")
+            self._decide(waiting)
+
+    def _decide(self, waiting: Awaiting) -> None:
+        """Ask whether a call that waits may be made; no answer is a no."""
+        try:
+            yes = not waiting.started and self._confirm()
+        except (EOFError, KeyboardInterrupt):
+            yes = False
+        answer = self.agent.approve(self.session, yes, call=waiting.id)
+        self.last = self.view.show((*map(ToolCalled, answer.tools), Answered(answer)))
+
+    def _tool(self, call: str) -> None:
+        if call:
+            name, arguments = read_call(call)
+            self._turn(f"/tool {call}", Plan((Step(TOOLS, tool=name, arguments=arguments),)))
+        else:
+            lines = [f"  {one.tool.name:<24}{one.tool.description}" for one in self.agent.tools]
+            self._say("\n".join(lines) or "there are no tools")
 
     def _command(self, text: str) -> None:
         name, _, rest = text.partition(" ")
@@ -131,9 +177,12 @@ class Chat:
                     self.view.sources(self.last)
             case "/plan":
                 self._say(self._plan())
+            case "/tool":
+                self._tool(rest)
             case "/session" if rest:
                 self.session, self.last = rest, None
                 self._say(f"session {rest}")
+                self.resume()
             case "/session":
                 others = [known for known in self._known() if known != self.session]
                 self._say(f"session {self.session}" + "".join(f"\n  {known}" for known in others[:20]))
@@ -154,6 +203,31 @@ class Chat:
 
     def _say(self, text: str = "") -> None:
         self.view.console.print(clean(text), markup=False, highlight=False, soft_wrap=True)
+
+
+def read_call(text: str) -> tuple[str, dict[str, object]]:
+    """(name, arguments) of ``NAME key=value ...``. A value is JSON where it reads as such, else text; quotes as in a
+    shell. Raises UserError for anything else."""
+    usage = "expected: /tool NAME key=value ... (/tool lists the tools)"
+    try:
+        name, *pairs = shlex.split(text)
+    except ValueError as error:
+        raise UserError(f"{error} in {text!r}; {usage}", subject=text) from error
+    arguments: dict[str, object] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key or key in arguments:
+            raise UserError(f"{pair!r} is no key=value, or its key comes twice; {usage}", subject=text)
+        try:
+            arguments[key] = json.loads(value)
+        except ValueError:
+            arguments[key] = value
+    return name, arguments
+
+
+def ask_yes_or_no() -> bool:
+    """Whether the user types yes. Anything else, the end of the input too, is a no."""
+    return input("Run it? [y/N] ").strip().lower() in ("y", "yes", "是", "好")
 
 
 def new_session() -> str:
@@ -253,6 +327,7 @@ def command(
             domain=domain,
             skills=[f"  {one.name:<12}{one.error or one.description}" for one in agent.domains],
             known=lambda: [info.name for info in agent.sessions()],
+            confirm=ask_yes_or_no if interactive else lambda: False,
         )
         if interactive:
             # A shell's background jobs start with Ctrl-C ignored, and so do their children.
@@ -261,4 +336,5 @@ def command(
             console.print("Collegium. /help for help, Ctrl-D to leave.", style="dim")
         else:
             agent.warm_up()
+        chat.resume()
         chat.run()

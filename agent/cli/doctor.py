@@ -63,6 +63,7 @@ def run_checks() -> Iterator[Check]:
         engine,
         models,
         domains,
+        mcp_servers,
     )
     for part in parts:
         try:
@@ -243,6 +244,27 @@ def domains() -> Iterator[Check]:
             yield Check(f"domain {pack.name}", "ok", ", ".join(notes))
     if not packs:
         yield Check("domains", "failed", "no usable domain is installed", "make setup")
+
+
+def mcp_servers() -> Iterator[Check]:
+    """Every configured MCP server answers. The agent works without them."""
+    from agent.mcp import require_extra
+    from agent.mcp.client import check_servers
+    from agent.mcp.settings import read_servers
+    from agent.settings import make_settings
+    from skills.home import home
+
+    if not (servers := read_servers(make_settings().mcp_file)):
+        return
+    require_extra()
+    for one in check_servers(servers):
+        found = f"{len(one.tools)} tools"
+        if one.error:
+            log = home() / "logs" / f"mcp-{one.name}.log"
+            hint = f"see {log}" if servers[one.name].command else "check its address, and whether it runs"
+            yield Check(f"mcp {one.name}", "warning", f"{found}; {one.error}", hint)
+        else:
+            yield Check(f"mcp {one.name}", "ok", found)
 
 
 def _adapter(name: str, folder: Path | None, base: str) -> str:

@@ -1,6 +1,6 @@
 """``collegium domains``: the installed packs, what each brings, and why one cannot be used.
 
-Reads the packs' files only; no model, no index and no pack's code is loaded.
+Reads the packs' files only; no model, no index and no pack's code is loaded. Configured MCP servers are asked.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from agent.settings import Settings
     from skills.pack import Pack
 
 
@@ -28,8 +29,9 @@ def command(
     rows += [
         {"name": one.name, "status": "broken", "error": one.error, "origin": one.origin} for one in broken
     ]
+    servers = _servers(settings)
     if as_json:
-        print(json.dumps(rows, ensure_ascii=False, indent=1))
+        print(json.dumps([*rows, *servers], ensure_ascii=False, indent=1))
         return
 
     from rich.console import Console
@@ -56,6 +58,31 @@ def command(
     console.print(table)
     for one in broken:
         console.print(Text.assemble((f"{one.name}: ", "bold red"), one.error), soft_wrap=True)
+    for row in servers:
+        colour = "red" if row["error"] else "cyan"
+        line = ", ".join(row["tools"]) + (f"  {row['error']}" if row["error"] else "")
+        console.print(Text.assemble((f"MCP server {row['name']}: ", colour), line), soft_wrap=True)
+
+
+def _servers(settings: Settings) -> list[dict[str, Any]]:
+    """A row for each configured MCP server; they are started to see what they have, and ended again."""
+    from agent.mcp.settings import read_servers
+
+    if not (servers := read_servers(settings.mcp_file)):
+        return []
+    from agent.mcp.client import check_servers
+
+    return [
+        {
+            "name": one.name,
+            "status": "broken" if one.error else "ok",
+            "tools": list(one.tools),
+            "grants": list(servers[one.name].grants),
+            "error": one.error,
+            "origin": "MCP server",
+        }
+        for one in check_servers(servers)
+    ]
 
 
 def describe(pack: Pack) -> dict[str, Any]:

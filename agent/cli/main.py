@@ -30,6 +30,7 @@ from agent.cli import (
     domains,
     evaluate,
     index,
+    mcp,
     models,
     predict,
     replay,
@@ -74,6 +75,7 @@ def _options(  # pyright: ignore[reportUnusedFunction]
 app.command("chat")(chat.command)
 app.command("ask")(ask.command)
 app.command("serve")(serve.command)
+app.command("mcp")(mcp.command)
 app.add_typer(sessions.app, name="sessions")
 app.command("predict")(predict.command)
 app.command("route")(route.command)

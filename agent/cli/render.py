@@ -35,6 +35,12 @@ _REASONS = {
     "red_flag": "a red flag",
     "missing_argument": "a value is missing",
     "which_place": "which country is meant",
+    "bad_argument": "a value does not fit",
+    "needs_approval": "it would change things",
+    "refused": "not run",
+    "tool_failed": "the tool failed",
+    "no_tool": "no tool is for that",
+    "unknown_outcome": "it may have run or not",
 }
 
 
@@ -134,7 +140,7 @@ class TurnView:
         values = [
             f"{name} = {value}" for name, value in call.values.items() if isinstance(value, int | float | str)
         ]
-        result = clean("\n".join(values[:12]) or call.text)
+        result = clean(f"failed: {call.error}" if call.error else "\n".join(values[:12]) or call.text)
         if self.plain:
             self.console.print(Text(f"{call_line(call)}: {result.replace(chr(10), ', ')}"), soft_wrap=True)
             return
@@ -168,8 +174,9 @@ class TurnView:
             self._flow(clean(answer.text[len(self._shown) :]))
         if self._column:
             self._line()
-        courtesy = answer.status == "clarify" and not answer.domains  # explains itself
-        if answer.status != "answered" and not courtesy:
+        courtesy = answer.status == "clarify" and not answer.domains
+        explains_itself = courtesy or answer.awaiting is not None
+        if answer.status != "answered" and not explains_itself:
             reason = _REASONS.get(answer.reason, answer.reason)
             what = f"({_STATUS[answer.status]}{f': {reason}' if reason else ''})"
             self.console.print(Text(what, "yellow"))

@@ -20,12 +20,8 @@ def command(
     ] = 8000,
 ) -> None:
     """Serve OpenAI's chat completions. COLLEGIUM_API_KEY, if set, is asked of every client."""
-    api_key = os.environ.get("COLLEGIUM_API_KEY") or None
-    if host not in LOOPBACK and api_key is None:
-        raise UserError(
-            f"--host {host!r} lets others in: set COLLEGIUM_API_KEY first, or listen on 127.0.0.1"
-        )
-    listener = _listen(host, port)
+    api_key = required_key(host)
+    listener = listen(host, port)
 
     from rich.console import Console
 
@@ -46,7 +42,17 @@ def command(
         server.run(sockets=[listener])
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def required_key(host: str) -> str | None:
+    """COLLEGIUM_API_KEY, None where there is none. Raises UserError if the address needs one."""
+    api_key = os.environ.get("COLLEGIUM_API_KEY") or None
+    if host not in LOOPBACK and api_key is None:
+        raise UserError(
+            f"--host {host!r} lets others in: set COLLEGIUM_API_KEY first, or listen on 127.0.0.1"
+        )
+    return api_key
+
+
+def listen(host: str, port: int) -> socket.socket:
     """Take the port before anything is loaded. Raises UserError when it cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

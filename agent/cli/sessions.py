@@ -24,8 +24,10 @@ def list_(user: User = None, as_json: AsJson = False) -> None:
         print(json.dumps([asdict(info) for info in found], ensure_ascii=False, indent=1))
         return
     for info in found:
-        first = " ".join(info.first.split())
-        print(f"{info.name}  {info.updated[:16]}  {info.turns:>3} turns  {first[:60]}")
+        first = info.error or " ".join(info.first.split())
+        print(
+            f"{info.name}  {info.updated[:16]}  {info.turns:>3} turns  {first if info.error else first[:60]}"
+        )
 
 
 @app.command()

@@ -4,6 +4,9 @@
     GET  /v1/models             "collegium", and "collegium/<domain>" for each domain that works
     GET  /healthz               alive, and which domains work; needs no key
 
+A tool call that changes things waits: the answer's ``collegium.awaiting`` tells of it, and a request of the same
+``user`` with ``collegium: {"approve": true | false, "call": id}`` decides.
+
 With ``user`` the server remembers one conversation a user and looks at the last message only; without it the
 request's messages are the whole conversation and nothing is remembered. Knows HTTP; no domain, no engine.
 """
@@ -47,6 +50,8 @@ class Answering(Protocol):
         self, text: str, *, session: str | None, user: str | None, domain: str | None, history: Sequence[Turn]
     ) -> AsyncIterator[Event]: ...
 
+    def approve(self, session: str, yes: bool, *, user: str | None, call: str | None) -> Answer: ...
+
 
 def create_app(agent: Answering, *, api_key: str | None = None) -> FastAPI:
     """The ASGI application. With ``api_key`` every request under /v1 has to carry it as a bearer token."""
@@ -82,17 +87,7 @@ def create_app(agent: Answering, *, api_key: str | None = None) -> FastAPI:
         domain = body.domain
         if domain is not None and body.model not in model_names(agent):
             raise UnknownModel(body.model)
-        history = body.history if body.user is None else ()
-        events = limited(
-            turns,
-            agent.astream(
-                body.question,
-                session=None if body.user is None else SESSION,
-                user=body.user,
-                domain=domain,
-                history=history,
-            ),
-        )
+        events = limited(turns, decided(agent, body) if body.collegium else asked(agent, body, domain))
         completion = Completion(body.model)
         if not body.stream:
             async with aclosing(events):
@@ -105,6 +100,30 @@ def create_app(agent: Answering, *, api_key: str | None = None) -> FastAPI:
         return EventSourceResponse(chunks(completion, first, events), ping=15)
 
     return app
+
+
+def asked(agent: Answering, body: ChatRequest, domain: str | None) -> AsyncIterator[Event]:
+    """The events of a question's turn."""
+    remembered = body.user is not None
+    return agent.astream(
+        body.question,
+        session=SESSION if remembered else None,
+        user=body.user,
+        domain=domain,
+        history=() if remembered else body.history,
+    )
+
+
+async def decided(agent: Answering, body: ChatRequest) -> AsyncIterator[Event]:
+    """The events of a decision. Raises UserError when nothing waits for it."""
+    decision = body.collegium
+    if body.user is None or decision is None:
+        raise UserError("'collegium' decides on a call of a conversation: name its 'user'")
+    answer = await asyncio.to_thread(
+        agent.approve, SESSION, decision.approve, user=body.user, call=decision.call
+    )
+    yield Token(answer.text, answer.domains[0])
+    yield Answered(answer)
 
 
 async def limited(turns: asyncio.Semaphore, events: AsyncIterator[Event]) -> AsyncGenerator[Token | Answered]:

@@ -15,10 +15,10 @@ LARGEST_BODY = 4 * 2**20
 
 
 class Gate:
-    """ASGI middleware. Paths under ``/v1/`` need the key, if there is one."""
+    """ASGI middleware. Paths that begin with ``guarded`` need the key, if there is one."""
 
-    def __init__(self, app: ASGIApp, *, api_key: str | None) -> None:
-        self.app, self.api_key = app, api_key
+    def __init__(self, app: ASGIApp, *, api_key: str | None, guarded: str = "/v1/") -> None:
+        self.app, self.api_key, self.guarded = app, api_key, guarded
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (refusal := self._refusal(scope)):
@@ -28,7 +28,7 @@ class Gate:
 
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         headers = Headers(scope=scope)
-        if self.api_key and str(scope["path"]).startswith("/v1/"):
+        if self.api_key and str(scope["path"]).startswith(self.guarded):
             given = headers.get("authorization", "").removeprefix("Bearer ")
             if not hmac.compare_digest(given.encode(), self.api_key.encode()):
                 body = error_body("no API key, or a wrong one", "invalid_request_error", "invalid_api_key")

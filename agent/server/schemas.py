@@ -46,6 +46,17 @@ class Message(_Body):
         return "\n".join(part.text for part in self.content)
 
 
+class Decision(BaseModel):
+    """The field ``collegium`` of a request: what is to become of the call that ``collegium.awaiting`` told of."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    approve: bool
+    """true: the call is made; false: it is not."""
+    call: str | None = None
+    """Its ``id``; left out: whichever call waits."""
+
+
 class ChatRequest(_Body):
     """Body of ``POST /v1/chat/completions``."""
 
@@ -55,6 +66,8 @@ class ChatRequest(_Body):
     n: int | None = Field(default=None, ge=1, le=1)
     user: str | None = None
     """Name of the caller: the server then remembers one conversation for each."""
+    collegium: Decision | None = None
+    """A decision instead of a question: the messages are then not looked at."""
 
     @property
     def domain(self) -> str | None:

@@ -163,6 +163,29 @@ def test_damaged_content_is_reported_too(skill: FakeSkill, file: Path) -> None:
         agent.turns("s")
 
 
+@pytest.mark.parametrize(
+    ("user", "whose"), [(None, ""), ("ann o'", r" --user 'ann o'\"'\"''")], ids=["local", "named"]
+)
+def test_a_damaged_session_leaves_the_others_alone(
+    skill: FakeSkill, file: Path, user: str | None, whose: str
+) -> None:
+    with agent_over(skill, file) as agent:
+        for name in ("whole", "broken one"):
+            agent.ask("medical", session=name, user=user)
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE checkpoints SET checkpoint = x'c1c1c1' WHERE thread_id LIKE '%broken one'")
+    with agent_over(skill, file) as agent:
+        message = rf"session 'broken one' in file .*collegium sessions delete 'broken one'{whose}$"
+        for attempt in (agent.turns, lambda name, user: agent.ask("medical", session=name, user=user)):
+            with pytest.raises(DataError, match=message):
+                attempt("broken one", user)
+        assert agent.ask("medical again", session="whole", user=user).status == "answered"
+        listed = {info.name: bool(info.error) for info in agent.sessions(user)}
+        assert listed == {"whole": False, "broken one": True}
+        agent.delete_session("broken one", user)
+        assert [info.name for info in agent.sessions(user)] == ["whole"]
+
+
 def test_a_place_that_cannot_be_written_is_named(skill: FakeSkill, tmp_path: Path) -> None:
     (tmp_path / "plain").write_text("a file, not a folder")
     agent = agent_over(skill, tmp_path / "plain" / "sessions.sqlite")
