@@ -11,7 +11,8 @@ A pack is a folder of always the same shape:
     guards.toml     red flags that are answered at once: Guard
     prompts/        system.txt
     adapter/        PEFT LoRA adapter
-    eval/*.jsonl    questions with answers, gold passages or answerable = false
+    eval/           questions.jsonl {question, answer, gold} or {question, answerable = false}, and where there are
+                    any safety.jsonl, dialogues.jsonl, tools.jsonl, routing.jsonl (see agent.evaluation.suite)
     CARD.md         data, licences, training run, scores, limits
 
 Packs come from entry points of the group ``collegium.domains`` (installed code, trusted) and from folders

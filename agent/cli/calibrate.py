@@ -59,7 +59,7 @@ def command(
 
         settings = make_settings()
         pack = find(discover(settings.domains, settings.trusted_domains)[0], domain)
-        own = sorted((pack.folder / "eval").glob("*.jsonl"))
+        own = sorted((pack.folder / "eval").glob("questions*.jsonl"))
         files = [*((path, pack.index, OWN) for path in own), *files]
     if out is None and pack is not None:
         out = pack.folder / "calibration"
@@ -70,7 +70,9 @@ def command(
             f"--out {str(out)!r} is there and holds no calibration; choose another folder", subject=out
         )
     if not files:
-        raise UserError("nothing to fit on; name a domain with eval/*.jsonl, or give --questions and --store")
+        raise UserError(
+            "nothing to fit on; name a domain with eval/questions.jsonl, or give --questions and --store"
+        )
     with _progress() as told:
         decision, predictions = calibrate(files, load_evidence(evidence), told)
     name = domain or "the store"

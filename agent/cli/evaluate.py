@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from agent.evaluation.items import LoadedSet
     from agent.evaluation.system import System
     from agent.settings import Settings
+    from skills.pack import Pack
 
 _RUN = "run"
 _REPORT = "agent.evaluation.report"
@@ -60,7 +61,10 @@ def run(
         str | None,
         typer.Option("--configs", help="What takes part in answering, with commas; default: the suite's."),
     ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Items of each set, at most.")] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", min=1, help="Items of each set, at most, instead of its own limit."),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of drawn items and of resamples.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Keep --out's finished rows and go on.")] = False,
     variables: Annotated[
@@ -93,7 +97,7 @@ def run(
     names = configurations_of(configs, suite)
     sets = load_sets(suite.sets, [pack.name for pack in packs], limit=limit, seed=seed, note=_note)
     with System(settings, timeout=timeout) as system:
-        plan = _plan(settings, system, sets, names, limit=limit, seed=seed, workers=workers)
+        plan = _plan(settings, system, sets, names, packs, limit=limit, seed=seed, workers=workers)
         work = work_of(sets, names)
         with _progress() as started:
             make_rows(work, system, out, plan=plan, resume=resume, workers=workers, started=started)
@@ -142,6 +146,7 @@ def _plan(
     system: System,
     sets: Sequence[LoadedSet],
     configurations: Sequence[str],
+    packs: Sequence[Pack],
     **options: Any,
 ) -> dict[str, Any]:
     """Everything that results depend on: two runs with one plan give the same rows."""
@@ -161,8 +166,17 @@ def _plan(
         "base": settings.base,
         "engine": system.engine.name,
         "risk": settings.risk,
+        "packs": {pack.name: _parts(pack) for pack in packs},
         **options,
     }
+
+
+def _parts(pack: Pack) -> dict[str, str]:
+    """Hashes of what a pack answers with."""
+    from skills.files import sha256_file
+
+    files = (pack.index / "manifest.json", pack.folder / "adapter" / "adapter_model.safetensors")
+    return {path.parent.name: sha256_file(path) for path in files if path.is_file()}
 
 
 def _command() -> str:

@@ -44,7 +44,8 @@ def load_sets(
 ) -> list[LoadedSet]:
     """Read all sets. ``domains``: the installed ones. ``note``: told what an optional set lacks.
 
-    ``limit``: items of a set at most, drawn with ``seed``, in the file's order. Raises UserError for a missing file.
+    ``limit``: items of a set at most, instead of the sets' own limits; drawn with ``seed``, in the file's order.
+    Raises UserError for a missing file.
     """
     found: list[LoadedSet] = []
     for spec in sets:
@@ -66,7 +67,7 @@ def _load(spec: ItemSet, domains: Sequence[str], limit: int | None, seed: int) -
     names = _ids(rows)
     predictions = _predictions(spec, rows, names)
     store = _store(spec)
-    most = min((number for number in (limit, spec.limit) if number is not None), default=len(rows))
+    most = limit or spec.limit or len(rows)
     chosen = range(len(rows))
     if most < len(rows):
         chosen = sorted(random.Random(seed).sample(chosen, most))

@@ -124,7 +124,13 @@ class System:
         record: dict[str, Any] = {"domains": [domain] if domain else [], "configuration": configuration}
         if not domain or configuration_of(configuration) in ("base", "lora"):
             return domain, "", record
-        events = self.agent.stream(question, domain=domain, store=item.store, configuration="rag")
+        events = self.agent.stream(
+            question,
+            domain=domain,
+            passages=item.row.get("passages"),
+            store=item.store,
+            configuration="rag",
+        )
         try:
             for event in events:
                 if isinstance(event, Failed):
@@ -145,7 +151,7 @@ class System:
         """The store of an item: its own, or its domain's. Raises UserError where neither is named."""
         from skills.retrieval.store import PassageStore
 
-        place = item.store or self._indexes.get(domain or item.domain or "")
+        place = item.store or self._indexes.get(domain or item.domain or item.owner or "")
         if place is None:
             raise UserError("the set names no store; expected 'store', 'corpus' or 'domain'", subject=item)
         with self._lock:

@@ -19,12 +19,13 @@ from agent.evaluation.system import System
 from agent.evaluation.tasks.task import Item, Outcome, Task, outcome_of, text_of
 from agent.evaluation.texts import chrf, rouge, similarity
 from skills.errors import UserError
-from skills.grounding.support import without_marks
 from skills.records import Turn
 from skills.retrieval.text import is_chinese
 
 ENOUGH = 0.5
 """Token F1 from which an answer counts as right where no passage is named as the right one."""
+_MARK = re.compile(r"\[\d+(?:\s*,\s*\d+)*\]")
+"""A citation mark. The blank before it stays: "contains" asks for the right words as they were written."""
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 Row = Mapping[str, Any]
@@ -60,10 +61,10 @@ class _Asked(Task):
         row, answered = item.row, outcome.status == "answered"
         if row.get("answerable") is False:
             return {
-                "unsupported": float(answered),
+                "unsupported_rate": float(answered),
                 "right": float(not answered and outcome.status != "failed"),
             }
-        body = without_marks(str(outcome.answer)).strip() if answered else ""
+        body = _MARK.sub("", str(outcome.answer)) if answered else ""
         scores = {"coverage": float(answered), **likeness(body, golds(row))}
         if answered:
             scores |= sources(item, outcome, body, system)
@@ -124,7 +125,7 @@ class Summary(_Asked):
 
     def scores(self, item: Item, outcome: Outcome, system: System) -> dict[str, float]:
         answered = outcome.status == "answered"
-        body = without_marks(str(outcome.answer)).strip() if answered else ""
+        body = _MARK.sub("", str(outcome.answer)) if answered else ""
         return {"coverage": float(answered), **likeness(body, [str(item.row["summary"])])}
 
     def figures(self, rows: Sequence[ResultRow]) -> list[Figure]:
