@@ -235,7 +235,9 @@ def reliability(title: str, one: Curves, hue: int) -> Markup:
     parts.append(f'<polyline points="{joined}" fill="none" stroke="{colour(hue)}" stroke-width="2"/>')
     for (confidence, right, items), (x, y) in zip(one.reliability, points, strict=True):
         radius = 3 + 7 * math.sqrt(max(items, 0) / most)
-        shape = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{colour(hue)}" fill-opacity="0.55"/>'
+        shape = (
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{colour(hue)}" fill-opacity="0.55"/>'
+        )
         parts.append(_titled(shape, f"{items:g} items: {number(right)} right at {number(confidence)}"))
     return _svg(_PLANE, _PLANE, title, parts)
 
