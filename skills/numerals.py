@@ -116,5 +116,5 @@ def _read(numeral: str) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return f"{convert(numeral.replace('两', '二').replace('〇', '零'), 'smart')}"
-    except ValueError:
+    except (ValueError, KeyError):  # KeyError: a sign where it expects none, such as in "一亿零"
         return numeral

@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from importlib import import_module, util
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from skills.pack import Pack
 
 _RUN = "run"
-_REPORT = "agent.evaluation.report"
 
 
 class _RunsByDefault(TyperGroup):
@@ -83,6 +81,7 @@ def run(
         raise UserError("give --out DIR, the folder of the results")
 
     from agent.evaluation.items import load_sets
+    from agent.evaluation.report import write_report
     from agent.evaluation.run import run as make_rows
     from agent.evaluation.run import work_of
     from agent.evaluation.suite import configurations_of, resolve, variables_of
@@ -102,8 +101,7 @@ def run(
         with _progress() as started:
             make_rows(work, system, out, plan=plan, resume=resume, workers=workers, started=started)
     summary = write_summary(out, command=_command())
-    if util.find_spec(_REPORT) is not None:
-        import_module(_REPORT).write_report(out)
+    write_report(out)
     _show(summary, out)
 
 

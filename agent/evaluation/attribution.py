@@ -9,9 +9,12 @@ import re
 from collections.abc import Callable
 
 from agent.evaluation.run_files import Record, Result, lower_is_better
+from agent.evaluation.tasks import TASKS
 from skills.grounding.support import without_marks
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n+")
+_RIGHT = ("right", "correct")
+"""Scores that say whether an item is right."""
 _SAME = 1e-9
 """Up to which two scores are one."""
 
@@ -22,21 +25,27 @@ def changed(before: Result, after: Result) -> bool:
         before.status != after.status
         or before.text != after.text
         or before.scores.keys() != after.scores.keys()
-        or any(abs(gain) > _SAME for gain in _gains(before, after))
+        or any(abs(gained) > _SAME for gained in _gains(before, after).values())
     )
 
 
 def gain(before: Result, after: Result) -> float:
-    """What the scores of an item have gained in sum; less than 0: it became worse."""
-    return sum(_gains(before, after))
+    """What the telling scores of an item have gained in sum; less than 0: it became worse.
+
+    Telling: those by which its task compares, and whether it is right; not counts, such as of numbers or citations.
+    """
+    task = TASKS.get(before.task)
+    telling = {*_RIGHT, *(task.primary if task is not None else ())} & before.scores.keys()
+    gains = _gains(before, after)
+    return sum(gains[metric] for metric in telling or gains if metric in gains)
 
 
-def _gains(before: Result, after: Result) -> list[float]:
-    return [
-        (before.scores[metric] - after.scores[metric]) * (1 if lower_is_better(metric) else -1)
+def _gains(before: Result, after: Result) -> dict[str, float]:
+    return {
+        metric: (before.scores[metric] - after.scores[metric]) * (1 if lower_is_better(metric) else -1)
         for metric in before.scores
         if metric in after.scores
-    ]
+    }
 
 
 def stage(before: Result, after: Result) -> str:

@@ -31,12 +31,12 @@ from skills.files import numbered_jsonl, read_json, sha256_file
 RESULTS, SUMMARY, FEEDBACK = "results.jsonl", "summary.json", "feedback.jsonl"
 
 _LOWER_IS_BETTER = frozenset(
-    {"aurc", "brier", "ece", "latency_ms", "over_refusal", "routing_regret", "tokens", "unsupported_rate"}
+    {"aurc", "ece", "missed", "over_refusal", "routing_regret", "spurious", "unsupported_rate"}
 )
 
 
 def lower_is_better(metric: str) -> bool:
-    """Whether less of a metric is better: errors, costs, and answers that should not have been given."""
+    """Whether less of a metric is better: errors, and answers that should not have been given."""
     return metric in _LOWER_IS_BETTER
 
 

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from agent.evaluation.attribution import gain
 from agent.evaluation.compare import compare
 from agent.evaluation.run_files import Run as FinishedRun
 from skills.errors import UserError
@@ -189,6 +190,16 @@ def test_figures_of_a_known_task_are_compared_as_it_counts_them(tmp_path: Path) 
     assert (precision.first, precision.second) == (pytest.approx(6 / 12), pytest.approx(4 / 12))
     assert not [one for one in found.scores if one.metric in ("citations", "citations_gold")]
     assert [(one.stage, len(one.items)) for one in found.stages] == [("generation", 1)]
+
+
+def test_what_is_better_is_told_by_what_is_right_and_not_by_counts(tmp_path: Path) -> None:
+    before = [row(0, task="grounded", scores={"f1": 0.9, "right": 1.0, "numbers": 0, "citations": 1})]
+    after = [row(0, task="grounded", scores={"f1": 0.1, "right": 0.0, "numbers": 43, "citations": 1})]
+    one, two = (
+        FinishedRun(write_run(tmp_path / name, rows)).results for name, rows in (("a", before), ("b", after))
+    )
+    key = ("medquad", "q0", "lora+rag")
+    assert gain(one[key], two[key]) == pytest.approx(-1.8)
 
 
 # ------------------------------------------------------------------ the gate

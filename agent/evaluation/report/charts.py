@@ -208,11 +208,13 @@ def risk_coverage(title: str, curves: Mapping[str, tuple[Curves, int]]) -> Marku
     """Share of wrong answers by share of questions answered, the most confident first (El-Yaniv, Wiener 2010)."""
     highest = max((risk for one, _ in curves.values() for _, risk in one.risk_coverage), default=0.0)
     place, parts = _plane(_WIDTH, "coverage: share answered", "risk: share wrong", _rounded_up(highest))
-    for name, (one, number_) in curves.items():
+    # Every other line is dashed and lies on top, so that of two equal ones both are seen.
+    for name, (one, hue) in sorted(curves.items(), key=lambda item: item[1][1] % 2):
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in (place(*point) for point in one.risk_coverage))
         if points:
+            dashes = ' stroke-dasharray="6 5"' if hue % 2 else ""
             shape = (
-                f'<polyline points="{points}" fill="none" stroke="{colour(number_)}" stroke-width="2" '
+                f'<polyline points="{points}" fill="none" stroke="{colour(hue)}" stroke-width="2"{dashes} '
                 f'stroke-linejoin="round"/>'
             )
             parts.append(_titled(shape, name))
@@ -223,17 +225,19 @@ def _rounded_up(value: float) -> float:
     return next((end for end in (0.1, 0.2, 0.25, 0.5, 0.75) if value <= end), 1.0)
 
 
-def reliability(title: str, one: Curves, number_: int) -> Markup:
+def reliability(title: str, one: Curves, hue: int) -> Markup:
     """Share that was right by confidence; on the dashed line is well calibrated. A point's area: its items."""
     place, parts = _plane(_PLANE, "confidence", "share right", 1.0)
     parts.append(_line(place(0, 0), place(1, 1), 'class="ideal"'))
     most = max((items for *_, items in one.reliability), default=1.0) or 1.0
     points = [place(_unit(confidence), _unit(right)) for confidence, right, _ in one.reliability]
     joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    parts.append(f'<polyline points="{joined}" fill="none" stroke="{colour(number_)}" stroke-width="2"/>')
+    parts.append(f'<polyline points="{joined}" fill="none" stroke="{colour(hue)}" stroke-width="2"/>')
     for (confidence, right, items), (x, y) in zip(one.reliability, points, strict=True):
         radius = 3 + 7 * math.sqrt(max(items, 0) / most)
-        shape = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{colour(number_)}" fill-opacity="0.55"/>'
+        shape = (
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{colour(hue)}" fill-opacity="0.55"/>'
+        )
         parts.append(_titled(shape, f"{items:g} items: {number(right)} right at {number(confidence)}"))
     return _svg(_PLANE, _PLANE, title, parts)
 
