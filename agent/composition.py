@@ -23,7 +23,8 @@ from agent.record import Identity
 from agent.settings import Settings
 from agent.tools import ToolRegistry
 from skills.errors import CollegiumError, DataError, UserError
-from skills.pack import BrokenPack, Pack, discover
+from skills.grounding.guards import raised
+from skills.pack import BrokenPack, Guard, Pack, discover
 from skills.records import Configuration, Turn
 from skills.tool_calls import ToolCaller
 from skills.tool_use import ToolSkill
@@ -71,6 +72,8 @@ class Member:
     """The domain's calculators. Raises DataError."""
     identity: Callable[[Path | None, Configuration], Identity] = lambda _store, _configuration: Identity()
     """What the skill with that index is made of in that configuration. Asked after ``build``; raises CollegiumError."""
+    guards: tuple[Guard, ...] = ()
+    """Its red flags."""
 
 
 class College:
@@ -146,6 +149,12 @@ class College:
         key = name, store.resolve() if store is not None else None
         with self._lock:
             return self.member(name).identity(key[1], configuration)
+
+    def flagged(self, question: str) -> tuple[str, ...]:
+        """The domains that a question raises a red flag of."""
+        return tuple(
+            name for name, member in self._members.items() if raised(member.guards, question) is not None
+        )
 
     def caller(self, name: str) -> ToolCaller:
         """The calculators of a domain."""
@@ -234,6 +243,7 @@ def compose_college(settings: Settings) -> College:
             partial(parts.skill, pack),
             partial(parts.caller, pack),
             partial(parts.identity, pack),
+            pack.guards,
         )
         for pack in packs
     ]

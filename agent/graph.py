@@ -202,6 +202,10 @@ class _Nodes:
         options, routed = _options(runtime), state["routed"]
         if options.plan is not None:
             return {"plan": options.plan}
+        if flagged := self._college.flagged(state["question"]):
+            # Whoever the request went to: the router does not hear a cry for help.
+            own = [domain for domain in routed.domains if domain in flagged]
+            return {"plan": Plan((Step((*own, *flagged)[0]),))}
         if state["completed"] is not None:
             return {"plan": Plan((Step(routed.domains[0]),))}
         plan = make_plan(
