@@ -269,7 +269,7 @@ class Sessions:
                 columns = [str(row[1]) for row in cursor.fetchall() if row[1] != "thread_id"]
                 kept = ", ".join(columns)
                 copied = f"SELECT ?, {kept} FROM checkpoints WHERE thread_id = ?"  # noqa: S608
-                cursor.execute(f"INSERT INTO checkpoints (thread_id, {kept}) {copied}", (target, source))  # noqa: S608
+                cursor.execute(f"INSERT INTO checkpoints (thread_id, {kept}) {copied}", (target, source))
                 cursor.execute(
                     "UPDATE checkpoints SET type = ?, checkpoint = ? WHERE thread_id = ?", (*content, target)
                 )
