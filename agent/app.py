@@ -222,8 +222,7 @@ class Agent:
 
     def awaiting(self, session: str, user: str | None = None) -> Awaiting | None:
         """The tool call that a session waits with."""
-        thread = thread_id(session, user)
-        return awaiting_in(self._sessions.values(thread), thread)
+        return awaiting_in(self._sessions.values(thread_id(session, user)))
 
     # ------------------------------------------------------------------ parts
 
@@ -427,7 +426,7 @@ class Agent:
         return replace(answer, timings=timings, session=request.session)
 
     def _check_waiting(self, request: _Request) -> None:
-        waiting = awaiting_in(self._sessions.values(request.thread), request.thread)
+        waiting = awaiting_in(self._sessions.values(request.thread))
         if waiting is None:
             raise UserError(
                 f"no tool call waits for approval in session {request.session!r}", subject=request

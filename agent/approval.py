@@ -19,7 +19,7 @@ from uuid import uuid4
 
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.channels import UntrackedValue
-from langgraph.config import get_config, get_stream_writer
+from langgraph.config import get_stream_writer
 from langgraph.types import interrupt
 
 import prompts
@@ -36,8 +36,6 @@ class Approval(TypedDict):
     """A call that waits, as it is saved with the session."""
 
     id: str
-    thread: str
-    """The session that was asked: a copy of it may not make the call as well."""
     tool: str
     arguments: dict[str, Any]
     domain: str
@@ -64,10 +62,8 @@ def approval_of(answer: Answer, question: str) -> Approval | None:
     one = answer.awaiting
     if one is None:
         return None
-    thread = str(get_config().get("configurable", {}).get("thread_id", ""))
     return Approval(
         id=one.id,
-        thread=thread,
         tool=one.tool,
         arguments=dict(one.arguments),
         domain=one.domain,
@@ -76,10 +72,10 @@ def approval_of(answer: Answer, question: str) -> Approval | None:
     )
 
 
-def awaiting_in(values: Mapping[str, Any], thread: str) -> Awaiting | None:
+def awaiting_in(values: Mapping[str, Any]) -> Awaiting | None:
     """The call that a saved session waits for."""
     saved = cast(Approval | None, values.get(APPROVAL))
-    if saved is None or saved["thread"] != thread:
+    if saved is None:
         return None
     return Awaiting(saved["id"], saved["tool"], saved["arguments"], saved["domain"], saved["started"])
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, TypedDict, TypeVar, cast
@@ -215,8 +216,8 @@ class _Nodes:
             last_domain=state.get("last_domain", "") if options.domain is None else options.domain,
             must_answer=options.passages is not None or options.store is not None,
         )
-        if plan.reason == "out_of_scope" and self._college.caller(TOOLS).match(state["question"]):
-            plan = Plan((Step(TOOLS),))
+        if plan.reason == "out_of_scope" and (owner := self._owner_of_tool(state["question"])):
+            plan = Plan((Step(owner),))
         return {"plan": self._workable(plan, options)}
 
     def fan_out(self, state: TurnState, runtime: Runtime[TurnOptions]) -> list[Send] | str:
@@ -324,6 +325,17 @@ class _Nodes:
         if answer.domains and answer.domains[0] != TOOLS:
             changes["last_domain"] = answer.domains[0]
         return changes
+
+    def _owner_of_tool(self, question: str) -> str:
+        """Who has the one tool that a question of no domain is for; empty: nobody. A domain's has to be complete."""
+        if self._college.caller(TOOLS).match(question):
+            return TOOLS
+        owners: list[str] = []
+        for domain in self._college.domains:
+            with suppress(CollegiumError):  # a broken domain has no tools
+                match = self._college.caller(domain.name).match(question)
+                owners += [domain.name] if match is not None and not match.missing else []
+        return owners[0] if len(owners) == 1 else ""
 
     def _pending(self, state: TurnState) -> Pending | None:
         """What was asked back: the subject of a question, or, by a single skill, the argument of a tool."""

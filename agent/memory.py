@@ -262,14 +262,24 @@ class Sessions:
 
     def fork(self, session: str, new: str, user: str | None = None) -> None:
         """Copy a session under another name, to go on from here in two ways. Raises UserError as ``rename``."""
-        with self._moving(session, new, user) as (source, target), self.saver.cursor() as cursor:
-            cursor.execute("PRAGMA table_info(checkpoints)")
-            columns = [str(row[1]) for row in cursor.fetchall() if row[1] != "thread_id"]
-            kept = ", ".join(columns)
-            cursor.execute(
-                f"INSERT INTO checkpoints (thread_id, {kept}) SELECT ?, {kept} FROM checkpoints WHERE thread_id = ?",  # noqa: S608
-                (target, source),
-            )
+        with self._moving(session, new, user) as (source, target):
+            content = self._without_approval(source)
+            with self.saver.cursor() as cursor:
+                cursor.execute("PRAGMA table_info(checkpoints)")
+                columns = [str(row[1]) for row in cursor.fetchall() if row[1] != "thread_id"]
+                kept = ", ".join(columns)
+                copied = f"SELECT ?, {kept} FROM checkpoints WHERE thread_id = ?"  # noqa: S608
+                cursor.execute(f"INSERT INTO checkpoints (thread_id, {kept}) {copied}", (target, source))
+                cursor.execute(
+                    "UPDATE checkpoints SET type = ?, checkpoint = ? WHERE thread_id = ?", (*content, target)
+                )
+
+    def _without_approval(self, thread: str) -> tuple[str, bytes]:
+        """The state for a copy, encoded: were it to wait for approval as well, the call would be made twice."""
+        saved = self._load(thread)
+        assert saved is not None  # noqa: S101  the caller holds it
+        values = {**saved.checkpoint["channel_values"], APPROVAL: None}
+        return self.saver.serde.dumps_typed({**saved.checkpoint, "channel_values": values})
 
     @contextmanager
     def _moving(self, session: str, new: str, user: str | None) -> Generator[tuple[str, str]]:

@@ -92,6 +92,8 @@ class Guard(_Strict):
 class ArgumentPattern(_Strict):
     """One way an argument is written. ``regex`` has a group ``value``; numbers lose their commas.
 
+    A minus before the value makes it negative ("-70 kg"), unless the regex has ``[-−]`` and so reads it itself.
+
     Further groups a regex may have:
 
     - ``times``: a word for a power of ten that multiplies the number (万, m, bn)
@@ -106,6 +108,10 @@ class ArgumentPattern(_Strict):
     add_scale: float = 1.0
     value: str | None = None
     """Takes the place of the matched text, for choices: "Frau" -> "female"."""
+
+    @property
+    def reads_sign(self) -> bool:
+        return "[-−]" in self.regex
 
 
 class Argument(_Strict):

@@ -90,6 +90,12 @@ _POWERS = {
     "crore": 1e7,
 }
 """Words that multiply a number (group ``times``). English words are already in digits, see numerals."""
+_MINUS = re.compile(
+    r"(?:(?:^|[\s(（:：=,，、])[-−][$€£¥]?|[$€£¥][-−]"
+    r"|(?:^|\b(?:a|of|is|at|to|from|for|by|and)\s+|[:=]\s*)(?:minus|negative)\s+[$€£¥]?|负)$",
+    re.IGNORECASE,
+)
+"""Ends before a number that is below zero. A range ("70 -80") and a dash ("5-year") are none."""
 _ORDINAL = re.compile(r"(?:\byear|第)\s*\d+", re.IGNORECASE)
 _LISTED = re.compile(
     rf"({_NUMBER.pattern})\s*({'|'.join(sorted(_POWERS, key=len, reverse=True))})?(?![a-z])", re.I
@@ -303,6 +309,8 @@ class ToolCaller:
             scale = pattern.scale * _POWERS.get(groups.get("times", "").lower(), 1.0)
             value = self._read(name, key, groups.get("value", match[0]), scale)
             if isinstance(value, int | float):
+                if "value" in groups and not pattern.reads_sign and _is_negative(text, match.start("value")):
+                    value = -value
                 added = _number(groups.get("add", "0")) or 0.0
                 less = _number(groups.get("minus", "0")) or 0.0
                 value = value + added * pattern.add_scale - less * scale if added or less else value
@@ -341,6 +349,13 @@ class ToolCaller:
 def _plain(text: str) -> str:
     """The text in one line with its quantities in digits."""
     return " ".join(in_digits(text).split())
+
+
+def _is_negative(text: str, start: int) -> bool:
+    """Whether the number that starts there is below zero: patterns leave its sign out."""
+    before = text[:start]
+    sign = _MINUS.search(before)
+    return sign is not None and not before[: sign.start()].rstrip()[-1:].isdigit()
 
 
 def _number(text: str) -> float | None:

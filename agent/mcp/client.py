@@ -14,6 +14,7 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -95,15 +96,19 @@ class McpServers:
         return await asyncio.wait_for(tools(), server.start_seconds)
 
     async def _called(
-        self, client: Client[Any], tool: str, arguments: dict[str, Any], seconds: float
+        self, name: str, tool: str, arguments: dict[str, Any], seconds: float
     ) -> tuple[str, dict[str, Any], bool]:
-        async def call() -> tuple[str, dict[str, Any], bool]:
-            async with client:
+        client, start_seconds = self._clients[name], self._servers[name].start_seconds
+        async with AsyncExitStack() as connected:
+            try:  # a program that ended is started again
+                async with asyncio.timeout(start_seconds):
+                    await connected.enter_async_context(client)
+            except TimeoutError:
+                raise ConnectionError(f"no answer within {start_seconds:g} seconds") from None
+            async with asyncio.timeout(seconds):
                 result = await client.call_tool_mcp(tool, arguments)
-            parts = [getattr(part, "text", None) or f"[{part.type}]" for part in result.content]
-            return "\n".join(parts), result.structured_content or {}, bool(result.is_error)
-
-        return await asyncio.wait_for(call(), seconds)
+        parts = [getattr(part, "text", None) or f"[{part.type}]" for part in result.content]
+        return "\n".join(parts), result.structured_content or {}, bool(result.is_error)
 
     # ------------------------------------------------------------------ in the registry
 
@@ -128,7 +133,7 @@ class McpServers:
         return ServerState(name, tuple(added), "; ".join(problems))
 
     def _add(self, registry: ToolRegistry, name: str, tool: Tool) -> None:
-        server, client, full = self._servers[name], self._clients[name], f"{name}_{tool.name}"
+        server, full = self._servers[name], f"{name}_{tool.name}"
         said = server.tools.get(tool.name)
         seconds = (said.seconds if said else None) or server.seconds
         required = tool.input_schema.get("required", ())
@@ -137,7 +142,7 @@ class McpServers:
             # What was left out is None here and nothing there.
             given = {key: value for key, value in arguments.items() if value is not None or key in required}
             try:
-                text, values, failed = self._run(self._called(client, tool.name, given, seconds)).result()
+                text, values, failed = self._run(self._called(name, tool.name, given, seconds)).result()
             except TimeoutError:
                 raise ToolFailed(full, f"no result within {seconds:g} seconds") from None
             except Exception as error:
@@ -158,7 +163,7 @@ class McpServers:
             owner=f"MCP server {name!r}",
             grants=server.grants,
             risk=(said.risk if said else None) or server.risk,
-            seconds=seconds,
+            seconds=server.start_seconds + seconds,
             pattern=said.pattern if said else None,
         )
 

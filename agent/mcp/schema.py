@@ -5,6 +5,7 @@ What has no counterpart is let through as it is: the server checks its arguments
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, Literal, cast
 
@@ -40,7 +41,13 @@ def arguments_model(name: str, schema: Mapping[str, Any]) -> type[BaseModel]:
         given: dict[str, Any] = {} if key in required else {"default": None}
         fields[key] = (kind, Field(description=row.get("description"), **limits, **given))
     try:
-        return create_model(name, __config__=ConfigDict(extra="forbid", protected_namespaces=()), **fields)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # an argument may be called "schema" or "copy": nobody reads it by name
+            return create_model(
+                name, __config__=ConfigDict(extra="forbid", protected_namespaces=()), **fields
+            )
     except Exception as error:
         raise DataError(f"tool {name!r}: its arguments cannot be used: {error}") from error
 

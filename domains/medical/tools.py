@@ -46,6 +46,12 @@ def bmi(
             f"body height should be 50 to 272 cm, got {_number(height, 1)} cm", subject=height
         )
     index = round(weight_kg / (height / 100) ** 2, 1)
+    if not 5 <= index <= 250:
+        raise ToolInputError(
+            f"{_number(weight_kg, 1)} kg and {_number(height, 1)} cm give {index:.1f} kg/m², which nobody has: "
+            "are weight, height or their units mixed up?",
+            subject=index,
+        )
     limits = ((18.5, "underweight"), (25, "normal weight"), (30, "overweight"), (35, "obesity class 1"))
     category = next((name for limit, name in limits if index < limit), None)
     category = category or ("obesity class 2" if index < 40 else "obesity class 3")

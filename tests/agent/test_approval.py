@@ -110,7 +110,19 @@ def test_a_copied_session_does_not_make_the_call_again(tmp_path: Path) -> None:
     assert agent.awaiting("copy") is None
     with pytest.raises(UserError, match="no tool call waits"):
         agent.approve("copy", True)
-    agent.approve("s", True)
+    agent.delete_session("s")
+    agent.rename_session("copy", "s")
+    with pytest.raises(UserError, match="no tool call waits"):
+        agent.approve("s", True)
+    assert agent.ask("medical advice", session="s").status == "answered"
+    assert calls(tmp_path) == []
+
+
+def test_a_renamed_session_still_waits(tmp_path: Path) -> None:
+    agent = tool_agent(tmp_path)
+    agent.ask("save milk", session="s")
+    agent.rename_session("s", "t")
+    assert agent.approve("t", True).text == "Saved milk."
     assert calls(tmp_path) == ["milk"]
 
 

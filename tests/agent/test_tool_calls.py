@@ -256,6 +256,30 @@ def test_a_value_out_of_range_is_put_right_by_the_reply(caller: ToolCaller) -> N
     assert caller.call(better).values["bmi"] == pytest.approx(24.69, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("written", "weight"),
+    [
+        ("-80 kg", -80),
+        ("weight: −80 kg", -80),
+        ("of minus 80 kg", -80),
+        ("- 80 kg", 80),
+        ("70-80 kg", 80),
+        ("70 -80 kg", 80),
+        ("type-80 kg", 80),
+        ("1000 minus 80 kg", 80),
+    ],
+)
+def test_a_sign_before_a_value_is_read(caller: ToolCaller, written: str, weight: float) -> None:
+    match = caller.match(f"BMI at {written} and 180 cm")
+    assert match is not None
+    assert match.arguments["weight"] == weight
+    if weight < 0:
+        with pytest.raises(
+            ToolInputError, match=r"Body weight, in kg: got -80\. Input should be greater than 0"
+        ):
+            caller.call(match)
+
+
 def test_call_reports_text_values_and_source(caller: ToolCaller) -> None:
     match = caller.match("BMI at 80 kg and 180 cm")
     assert match is not None

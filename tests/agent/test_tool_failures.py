@@ -13,6 +13,7 @@ from agent.app import Agent
 from agent.plan import Plan, Step
 from skills.errors import UserError
 from skills.tool_runs import LONGEST_RESULT, MOST_RUNNING
+from tests.agent.agent_fakes import FakeSkill, calculating, make_agent
 
 
 def raising() -> tuple[str, dict[str, object]]:
@@ -96,6 +97,13 @@ def test_arguments_that_do_not_fit_are_asked_back(tmp_path: Path) -> None:
     answer = agent.ask("run", plan=by_name("double", number=1, colour="red"))
     assert (answer.status, answer.reason) == ("clarify", "bad_argument")
     assert answer.text == "double has no argument 'colour'; it has: number."
+
+
+def test_a_complete_calculation_that_no_domain_owns_goes_to_its_calculator(tmp_path: Path) -> None:
+    agent = make_agent({"medical": FakeSkill("medical", calculating)}, tmp_path / "sessions.sqlite")
+    answer = agent.ask("BMI of 80 kg and 180 cm")
+    assert (answer.status, answer.domains, answer.text) == ("answered", ("medical",), "BMI is 24.7.")
+    assert agent.ask("BMI of 80 kg").reason == "out_of_scope"
 
 
 def asking(agents: list[Agent], name: str, session: str | None) -> object:

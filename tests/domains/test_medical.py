@@ -206,6 +206,7 @@ def test_worked_example(name: str, arguments: dict[str, Any], expected: dict[str
 OUT_OF_RANGE: list[tuple[str, dict[str, Any]]] = [
     ("bmi", {"weight_kg": 80.0, "height_cm": 20.0}),
     ("bmi", {"weight_kg": -3.0, "height_cm": 170.0}),
+    ("bmi", {"weight_kg": 175.0, "height_cm": 70.0}),
     ("egfr_ckd_epi_2021", {"creatinine_mg_dl": 1.0, "age_years": 9.0, "sex": "male"}),
     (
         "creatinine_clearance_cockcroft_gault",
