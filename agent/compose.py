@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from agent.events import Answer, Segment
+from agent.facts import Fact
 from agent.plan import Plan
 from prompts import load
-from skills.records import Citation, SkillAnswer
+from skills.records import Citation, Language, SkillAnswer
 from skills.retrieval.text import is_chinese
 
 _MARK = re.compile(r"\[(\d+)\]")
@@ -34,11 +35,21 @@ def compose(given: Sequence[SkillAnswer], titles: Mapping[str, str], *, apart: b
     return replace(answer, timings=timings)
 
 
-def without_skills(question: str, plan: Plan, titles: Sequence[str]) -> Answer:
-    """The answer to what no skill was asked, in the question's language: a sum, a courtesy, or a refusal."""
+def without_skills(
+    question: str, plan: Plan, titles: Sequence[str], *, language: Language = "auto", kept: Fact | None = None
+) -> Answer:
+    """The answer to what no skill was asked: a sum, a courtesy, a refusal, or that something is ``kept``.
+
+    ``language``: auto: the question's. ``titles``: of all domains, or of those that may see what is kept.
+    """
     if plan.call is not None:
         return Answer("answered", plan.call.text, tools=(plan.call,), confidence=1.0, reason=plan.reason)
-    chinese = is_chinese(question)
+    chinese = language == "zh" or (language == "auto" and is_chinese(question))
+    if kept is not None:
+        name = "reply_remember_zh" if chinese else "reply_remember"
+        domains = ("、" if chinese else ", ").join(titles)
+        text = load(name).render(text=kept.text, domains=domains, id=kept.id)
+        return Answer("answered", text, confidence=1.0, reason=plan.reason)
     refused = plan.reason == "out_of_scope"
     name = f"{'decline' if refused else 'reply'}_{plan.reason}{'_zh' if chinese else ''}"
     text = load(name).render(domains=("、" if chinese else ", ").join(titles))

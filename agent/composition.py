@@ -18,6 +18,7 @@ from agent.events import Routed
 from agent.settings import Settings
 from agent.tools import ToolRegistry
 from skills.errors import CollegiumError, DataError, UserError
+from skills.grounding.guards import raised
 from skills.pack import BrokenPack, Pack, discover
 from skills.records import Turn
 from skills.tool_calls import ToolCaller
@@ -63,6 +64,8 @@ class Member:
     """Make the skill with the index in that folder, None: its own. Raises CollegiumError."""
     caller: Callable[[], ToolCaller]
     """The domain's calculators. Raises DataError."""
+    alarms: Callable[[str], bool] = lambda _: False
+    """Whether a text is a red flag of the domain's."""
 
 
 class College:
@@ -129,6 +132,10 @@ class College:
                 self._callers[name] = self.member(name).caller()
             return self._callers[name]
 
+    def alarms(self, text: str) -> bool:
+        """Whether a text is a red flag of any domain's."""
+        return any(member.alarms(text) for member in self._members.values())
+
     @property
     def router(self) -> Router:
         with self._lock:
@@ -175,7 +182,8 @@ def compose_college(settings: Settings) -> College:
     packs, broken = discover(settings.domains, settings.trusted_domains)
     parts = _Parts(settings, packs)
     members = [
-        Member(_domain(pack), partial(parts.skill, pack), partial(parts.caller, pack)) for pack in packs
+        Member(_domain(pack), partial(parts.skill, pack), partial(parts.caller, pack), partial(_alarms, pack))
+        for pack in packs
     ]
     return College(members, parts.router, broken=[_broken_domain(pack) for pack in broken], close=parts.close)
 
@@ -183,6 +191,10 @@ def compose_college(settings: Settings) -> College:
 def _warm_up(engine: Engine) -> None:
     with suppress(CollegiumError):  # the first request meets the same error and reports it
         engine.warm_up()
+
+
+def _alarms(pack: Pack, text: str) -> bool:
+    return raised(pack.guards, text) is not None
 
 
 def _domain(pack: Pack) -> Domain:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, TypedDict, cast
@@ -29,11 +29,16 @@ from langgraph.types import Send
 
 from agent.compose import compose, without_skills
 from agent.composition import College
+from agent.consent import worth_offering
 from agent.conversation import Pending, domain_of, pending_of
+from agent.digest import condensed
 from agent.events import Answer, Event, Routed
+from agent.facts import ANY, Fact, UserMemory
 from agent.memory import turns_of
 from agent.plan import Plan, Step
 from agent.planner import make_plan
+from agent.recall import resolved, tells_place
+from agent.remembering import Recalled, Resolved, Wish, pending_with, recalled_for, used_in, wish_of
 from skills.errors import CollegiumError, ModelError
 from skills.records import (
     Configuration,
@@ -65,6 +70,8 @@ class TurnOptions:
     """Messages before the question, for a turn without a session."""
     plan: Plan | None = None
     """What to do, made by the caller; None: router and planner decide."""
+    memory: UserMemory = field(default_factory=UserMemory)
+    """What is remembered about the user."""
     cancelled: threading.Event = field(default_factory=threading.Event)
     """Set it to stop the turn; it then raises TurnCancelled."""
 
@@ -87,8 +94,13 @@ class TurnState(TypedDict):
     messages: Annotated[list[AnyMessage], add_messages]
     last_domain: str
     pending: Pending | None
+    offer: str
+    """What the last answer asked consent for."""
     # Of this turn only.
     question: Annotated[str, UntrackedValue]
+    remember: Annotated[Wish | None, UntrackedValue]
+    resolved: Annotated[Resolved, UntrackedValue]
+    recalled: Annotated[dict[str, Recalled], UntrackedValue]
     routed: Annotated[Routed, UntrackedValue]
     completed: Annotated[ToolMatch | None, UntrackedValue]
     plan: Annotated[Plan, UntrackedValue]
@@ -151,46 +163,96 @@ class _Nodes:
             pending = None
             if last_domain:
                 pending = pending_of(options.history, last_domain, self._college.caller(last_domain))
+        wish = wish_of(question, state.get("offer", ""), options.memory)
+        if wish is not None and self._college.alarms(wish.text):
+            wish = None  # a skill has to answer that
         completed: ToolMatch | None = None
-        if pending is not None and options.domain in (None, pending["domain"]):
+        if wish is None and pending is not None and options.domain in (None, pending["domain"]):
             caller = self._college.caller(pending["domain"])
             completed = caller.complete(pending["question"], question, pending["arguments"])
         known = pending["domain"] if pending is not None and completed is not None else options.domain
         if known is not None:
             self._college.member(known)
-            routed = Routed((known,), {known: 1.0}, 0.0)
-        else:
-            start = time.perf_counter()
-            routed = self._college.router.route(question, self._turns(state, options))
-            routed = replace(routed, milliseconds=_since(start))
+        start = time.perf_counter()
+        routed, told = self._route(question, known, self._turns(state, options), options.memory.facts)
+        routed = replace(routed, milliseconds=_since(start) if known is None else 0.0)
         get_stream_writer()(routed)
-        changes = {"routed": routed, "completed": completed}
+        changes: dict[str, Any] = {
+            "routed": routed,
+            "completed": completed,
+            "remember": wish,
+            "resolved": told,
+        }
         return {**changes, "last_domain": last_domain, "pending": pending} if options.history else changes
 
+    def _route(
+        self, question: str, known: str | None, turns: Sequence[Turn], facts: Sequence[Fact]
+    ) -> tuple[Routed, Resolved]:
+        """Who owns the question, read with what memory makes of it if all who own it may see that."""
+
+        def owners(text: str) -> Routed:
+            return Routed((known,), {known: 1.0}, 0.0) if known else self._college.router.route(text, turns)
+
+        text, used = resolved(question, facts)
+        if used:
+            routed = owners(text)
+            if routed.domains and all(fact.visible_to(name) for fact in used for name in routed.domains):
+                return routed, Resolved(text, used)
+        return owners(question), Resolved()
+
     def plan(self, state: TurnState, runtime: Runtime[TurnOptions]) -> dict[str, Any]:
-        """Who answers what."""
-        options, routed = _options(runtime), state["routed"]
+        """Who answers what, and what memory gives to that."""
+        options, plan = _options(runtime), self._plan(state, _options(runtime))
+        recalled = {step.domain: self._recalled(step, state, options) for step in plan.steps}
+        return {"plan": plan, "recalled": recalled}
+
+    def _plan(self, state: TurnState, options: TurnOptions) -> Plan:
+        routed, text = state["routed"], state.get("resolved", Resolved()).text
         if options.plan is not None:
-            return {"plan": options.plan}
+            return options.plan
+        if state.get("remember") is not None:
+            return Plan((), "remember")
         if state["completed"] is not None:
-            return {"plan": Plan((Step(routed.domains[0]),))}
+            return Plan((Step(routed.domains[0]),))
         plan = make_plan(
-            state["question"],
+            text or state["question"],
             routed,
             history=self._turns(state, options),
             last_domain=state.get("last_domain", "") if options.domain is None else options.domain,
             must_answer=options.passages is not None or options.store is not None,
         )
-        return {"plan": self._workable(plan, options)}
+        if text:
+            plan = replace(
+                plan,
+                steps=tuple(replace(step, search_query=step.search_query or text) for step in plan.steps),
+            )
+        return self._workable(plan, options)
+
+    def _recalled(self, step: Step, state: TurnState, options: TurnOptions) -> Recalled:
+        return recalled_for(
+            step.domain,
+            step.question or self._asked(state),
+            self._college.caller(step.domain),
+            options.memory,
+            history=self._turns(state, options),
+            completed=state.get("completed"),
+            pending=state.get("pending"),
+        )
+
+    @staticmethod
+    def _asked(state: TurnState) -> str:
+        """The question, with the one that waited for it."""
+        pending, question = state.get("pending"), state["question"]
+        waited = state.get("completed") is not None and pending is not None
+        return f"{pending['question']} {question}" if waited and pending is not None else question
 
     def fan_out(self, state: TurnState, runtime: Runtime[TurnOptions]) -> list[Send] | str:
         """One task a step; straight to compose where the question is declined."""
         options, steps = _options(runtime), state["plan"].steps
-        completed, pending, question = state.get("completed"), state.get("pending"), state["question"]
-        if completed is not None and pending is not None:
-            question = f"{pending['question']} {question}"
+        question, style = self._asked(state), options.memory.style
         sends: list[Send] = []
         for step in steps:
+            recalled = state["recalled"][step.domain]
             request = SkillRequest(
                 question=step.question or question,
                 search_query=step.search_query,
@@ -198,7 +260,11 @@ class _Nodes:
                 passages=options.passages,
                 configuration=options.configuration,
                 where=options.where,
-                tool=completed,
+                tool=recalled.tool,
+                place=recalled.place,
+                length=style.length,
+                language=style.language,
+                level=style.level,
             )
             sends.append(Send("skill", SkillTask(step=step, request=request, live=len(steps) == 1)))
         return sends or "compose"
@@ -240,8 +306,13 @@ class _Nodes:
         plan, answers = state["plan"], state.get("answers", {})
         given = [answers[step.domain] for step in plan.steps]
         domains = [domain for domain in self._college.domains if not domain.error]
+        options = _options(runtime)
         if not given:
-            answer = without_skills(state["question"], plan, [domain.title for domain in domains])
+            wish = state.get("remember")
+            kept = None if wish is None else self._keep(wish, state, options.memory)
+            titles = [domain.title for domain in domains if kept is None or kept.visible_to(domain.name)]
+            language = options.memory.style.language
+            answer = without_skills(state["question"], plan, titles, language=language, kept=kept)
             if plan.call is not None:
                 emit(ToolCalled(plan.call))
         else:
@@ -250,7 +321,21 @@ class _Nodes:
         if len(given) != 1:
             emit(Token(answer.text, answer.domains[0] if len(answer.domains) == 1 else ""))
         timings = {"route": state["routed"].milliseconds, **answer.timings}
-        return {"answer": replace(answer, timings=timings, plan=plan.steps)}
+        recalled, told = state["recalled"], state.get("resolved", Resolved())
+        used = tuple(
+            dict.fromkeys(used for one in given for used in used_in(one, recalled[one.domain], told))
+        )
+        asks = options.memory.offers and answer.reason not in ("remember", "red_flag")
+        offer = worth_offering(state["question"], options.memory.facts) if asks else ""
+        answer = replace(answer, timings=timings, plan=plan.steps, remembered=used, offer=offer)
+        return {"answer": answer, "offer": offer}
+
+    def _keep(self, wish: Wish, state: TurnState, memory: UserMemory) -> Fact:
+        """Remember something, for the domain that it is about. Where the user is concerns all of them."""
+        assert memory.add is not None  # noqa: S101  there is no wish otherwise
+        owners = () if tells_place(wish.text) else self._college.router.route(wish.text).domains
+        turn = sum(isinstance(message, HumanMessage) for message in state["messages"]) + 1
+        return memory.add(wish.text, owners[0] if len(owners) == 1 else ANY, wish.consent, turn)
 
     def remember(self, state: TurnState, runtime: Runtime[TurnOptions]) -> dict[str, Any]:
         """The turn as messages, and the question that waits for an argument, if one does."""
@@ -272,15 +357,13 @@ class _Nodes:
 
     def _pending(self, state: TurnState) -> Pending | None:
         """A single skill asked back, and for the argument of a tool: what it asked about."""
-        answer, completed, earlier = state["answer"], state.get("completed"), state.get("pending")
+        answer, question = state["answer"], self._asked(state)
         if answer.status != "clarify" or len(answer.domains) != 1:
             return None
-        domain, question = answer.domains[0], state["question"]
-        if completed is not None and earlier is not None:
-            joined = f"{earlier['question']} {question}"
-            return Pending(domain=domain, question=joined, arguments=dict(completed.arguments))
-        match = self._college.caller(domain).match(question)
-        return Pending(domain=domain, question=question, arguments=dict(match.arguments)) if match else None
+        domain = answer.domains[0]
+        recalled = state["recalled"][domain]
+        match = recalled.tool or self._college.caller(domain).match(question)
+        return pending_with(domain, question, match, recalled) if match else None
 
     def _workable(self, plan: Plan, options: TurnOptions) -> Plan:
         """Of several skills those that can work; a single one, or the last, is left to say what is wrong."""
@@ -296,8 +379,7 @@ class _Nodes:
         return replace(plan, steps=tuple(working) or plan.steps[:1])
 
     def _turns(self, state: TurnState, options: TurnOptions) -> tuple[Turn, ...]:
-        turns = options.history or turns_of(state["messages"])
-        return turns[len(turns) - self._history :] if len(turns) > self._history else turns
+        return condensed(options.history or turns_of(state["messages"]), self._history)
 
 
 def _options(runtime: Runtime[TurnOptions]) -> TurnOptions:

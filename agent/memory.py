@@ -50,17 +50,23 @@ class SessionInfo:
 
 def thread_id(session: str, user: str | None) -> str:
     """The checkpointer's key of a session. Raises UserError for an empty or very long name."""
-    for what, name in (("session", session), ("user", user if user is not None else "local")):
-        if not name.strip() or len(name) > _LONGEST_NAME:
-            raise UserError(
-                f"{what} name {name[:50]!r}: expected 1 to {_LONGEST_NAME} characters", subject=name
-            )
-    return _prefix(user) + session
+    return _prefix(user) + _checked("session", session)
+
+
+def user_name(user: str | None) -> str:
+    """The name under which a user's things are kept. Raises UserError for an empty or very long name."""
+    return _checked("user", user if user is not None else "local")
+
+
+def _checked(what: str, name: str) -> str:
+    if not name.strip() or len(name) > _LONGEST_NAME:
+        raise UserError(f"{what} name {name[:50]!r}: expected 1 to {_LONGEST_NAME} characters", subject=name)
+    return name
 
 
 def _prefix(user: str | None) -> str:
     """``quote`` leaves no slash in a user's name, so no user's prefix is part of another's."""
-    return quote(user if user is not None else "local", safe="") + "/"
+    return quote(user_name(user), safe="") + "/"
 
 
 def _slot(thread: str) -> int:
@@ -69,11 +75,16 @@ def _slot(thread: str) -> int:
 
 
 def turns_of(messages: Sequence[AnyMessage]) -> tuple[Turn, ...]:
-    """The conversation as plain values, in order."""
-    return tuple(
-        Turn("user" if isinstance(message, HumanMessage) else "assistant", str(message.text))
-        for message in messages
-    )
+    """The conversation as plain values, in order. A question has the domain that answered it."""
+    found: list[Turn] = []
+    for message in reversed(messages):
+        if isinstance(message, HumanMessage):
+            found.append(Turn("user", str(message.text), found[-1].domain if found else ""))
+        else:
+            note: dict[str, Any] = message.additional_kwargs.get("collegium", {})
+            domains: list[str] = note.get("domains", [])
+            found.append(Turn("assistant", str(message.text), domains[0] if domains else ""))
+    return tuple(reversed(found))
 
 
 class SessionSaver(SqliteSaver):
@@ -118,22 +129,22 @@ class SessionSaver(SqliteSaver):
 
 
 @contextmanager
-def readable(path: Path) -> Generator[None]:
-    """Turn SQLite's and decoding errors into a DataError that names the file and the way out."""
+def readable(path: Path, what: str = "session") -> Generator[None]:
+    """Turn SQLite's and decoding errors into a DataError that names the file and the way out. ``what`` it holds."""
     try:
         yield
     except CollegiumError:
         raise
     except (sqlite3.OperationalError, OSError) as error:
         if "locked" in str(error) or "busy" in str(error) or isinstance(error, Timeout):
-            message = f"session file {str(path)!r} is in use by another process; try again"
+            message = f"{what} file {str(path)!r} is in use by another process; try again"
         else:
-            message = f"session file {str(path)!r} cannot be used ({error}); check its folder's permissions"
+            message = f"{what} file {str(path)!r} cannot be used ({error}); check its folder's permissions"
         raise DataError(message, subject=path) from error
     except Exception as error:
         raise DataError(
-            f"session file {str(path)!r} is damaged ({error}). It was left as it is; "
-            f"to go on with empty sessions move it away: mv {path} {path}.damaged",
+            f"{what} file {str(path)!r} is damaged ({error}). It was left as it is; "
+            f"to go on with an empty one move it away: mv {path} {path}.damaged",
             subject=path,
         ) from error
 

@@ -14,6 +14,10 @@ Configuration = Literal["base", "lora", "rag", "rag-passages", "lora+rag"]
 """base / lora: no evidence in the prompt; rag: selected evidence, no adapter; rag-passages: top passages
 whole in the prompt, no adapter (the usual way); lora+rag: selected evidence and adapter (the default)."""
 
+Length = Literal["short", "normal", "long"]
+Language = Literal["en", "zh", "auto"]
+Level = Literal["lay", "expert", "any"]
+
 
 @dataclass(frozen=True, slots=True)
 class Passage:
@@ -121,6 +125,8 @@ class Turn:
 
     role: Literal["user", "assistant"]
     text: str
+    domain: str = field(default="", compare=False)
+    """Who answered it, or gave the answer; empty: not known, or nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +143,14 @@ class SkillRequest:
     where: Filter | None = None
     """Which passages of the store may be used; None: all."""
     tool: ToolMatch | None = None
-    """A tool call that the conversation has completed: run it; None: look for one in the question."""
+    """A tool call that conversation and memory have completed: run it; None: look for one in the question."""
+    place: str = ""
+    """Name of the place that is meant where the question names none; empty: ask for it."""
+    length: Length = "normal"
+    language: Language = "auto"
+    """Language of what the skill says itself; auto: the question's."""
+    level: Level = "any"
+    """Of passages that answer as well: the plainer one, or the more technical one."""
 
 
 # What a skill reports while it works, in this order; the last one is always a SkillAnswer.
@@ -190,6 +203,8 @@ class SkillAnswer:
     """Milliseconds by stage: tools, retrieve, evidence, first_token, generate, verify."""
     reason: str = ""
     """Why it was declined or asked back, in a word: red_flag, no_evidence, unsupported, missing_argument."""
+    place: str = ""
+    """The request's place, if that decided between places; else empty."""
     kind: Literal["skill_answer"] = "skill_answer"
 
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
+from agent.cli import memory
 from agent.cli.render import TurnView, clean
 from agent.events import Answer, Event
 from skills.errors import CollegiumError, UserError
@@ -38,9 +39,14 @@ Ctrl-C stops an answer, Ctrl-D ends the conversation.
   /plan            who was asked what
   /session [NAME]  show the session, or go on with another one
   /new             start a new session
+  /memory          what I remember about you
+  /remember TEXT   remember that; /remember DOMAIN: TEXT for one domain only
+  /forget ID       erase it
+  /style [X=Y]     how you want to be answered, or change it
   /help            this text
   /quit            end the conversation"""
-COMMANDS = ("/help", "/skills", "/sources", "/plan", "/session", "/new", "/quit")
+MEMORY = ("/memory", "/remember", "/forget", "/style")
+COMMANDS = ("/help", "/skills", "/sources", "/plan", "/session", "/new", *MEMORY, "/quit")
 
 
 class Talker(Protocol):
@@ -53,7 +59,8 @@ class Chat:
     """One conversation.
 
     ``read`` gives the next input, raises EOFError at its end and KeyboardInterrupt on Ctrl-C.
-    ``skills`` are the lines of /skills; ``known`` lists the stored sessions.
+    ``skills`` are the lines of /skills; ``known`` lists the stored sessions; ``memory`` runs one of MEMORY with the
+    rest of its line and gives what to say.
     """
 
     def __init__(
@@ -66,6 +73,7 @@ class Chat:
         domain: str | None = None,
         skills: Iterable[str] = (),
         known: Callable[[], Iterable[str]] = tuple,
+        memory: Callable[[str, str], str] = lambda command, _: f"{command}: there is no memory here",
     ) -> None:
         self.agent = agent
         self.view = view
@@ -75,6 +83,7 @@ class Chat:
         self._domain = domain
         self._skills = tuple(skills)
         self._known = known
+        self._memory = memory
 
     def run(self) -> None:
         """Talk until the user ends it."""
@@ -140,6 +149,8 @@ class Chat:
             case "/new":
                 self.session, self.last = new_session(), None
                 self._say(f"session {self.session}")
+            case _ if name in MEMORY:
+                self._say(self._memory(name, rest))
             case _:
                 self._say(f"unknown command {name!r}; known: {' '.join(COMMANDS)}")
 
@@ -253,6 +264,7 @@ def command(
             domain=domain,
             skills=[f"  {one.name:<12}{one.error or one.description}" for one in agent.domains],
             known=lambda: [info.name for info in agent.sessions()],
+            memory=lambda name, rest: memory.in_chat(agent, name, rest),
         )
         if interactive:
             # A shell's background jobs start with Ctrl-C ignored, and so do their children.

@@ -30,6 +30,7 @@ from agent.cli import (
     domains,
     evaluate,
     index,
+    memory,
     models,
     predict,
     retrieve,
@@ -74,6 +75,7 @@ app.command("chat")(chat.command)
 app.command("ask")(ask.command)
 app.command("serve")(serve.command)
 app.add_typer(sessions.app, name="sessions")
+app.add_typer(memory.app, name="memory")
 app.command("predict")(predict.command)
 app.command("route")(route.command)
 app.command("retrieve")(retrieve.command)
