@@ -45,7 +45,7 @@ _PLACE = re.compile(
     r"\b(?:I|we)\s*(?:['’](?:m|ve|re)|am|are|have)?\s*(?:now |currently |just )?"
     r"(?:live|living|lived|reside|residing|based|located|moved|work|working|employed|in)\b.*"
     r"|\bmy (?:home )?(?:state|country|province|jurisdiction|residence|address) is .*"
-    r"|\b(?:a )?resident of .*|我(?:现在|目前|一直)?(?:(?:居住?|生活|工作|定居|常住)?在|是).+",
+    r"|\b(?:a )?resident of .*|我(?:现在|目前|一直)?(?:(?:居?住|生活|工作|定居|常住|人)?在|是|住).+",
     re.IGNORECASE,
 )
 _MY_NAME = re.compile(

@@ -137,7 +137,7 @@ def line(fact: Fact) -> str:
     """``id  domain  text``, with who else may see it and until when."""
     seen = ", ".join((fact.domain, *fact.shared))
     until = f"  (until {fact.expires})" if fact.expires else ""
-    return clean(f"{fact.id}  {seen:<10}{fact.text}{until}")
+    return clean(f"{fact.id}  {seen:<9} {fact.text}{until}")
 
 
 def settings_lines(style: Style) -> str:

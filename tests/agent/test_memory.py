@@ -304,26 +304,25 @@ def test_no_secret_of_a_user_reaches_another(skill: FakeSkill, file: Path) -> No
 
 
 def test_no_fact_of_a_user_reaches_another(skill: FakeSkill, file: Path) -> None:
-    """1,000 turns of 20 users, each with a plan, a medicine and a place of its own that the other never gets to see."""
-    users = [f"user-{number}" for number in range(20)]
+    """1,000 turns of 20 users, each with a plan, a medicine and a place that no other gets to see."""
+    users = [f"<user-{number}>" for number in range(20)]
     places = ("China", "Germany", "France", "Canada", "Japan")
+    homes = {user: places[number % len(places)] for number, user in enumerate(users)}
     with agent_over(skill, file) as agent:
-        for number, user in enumerate(users):
-            agent.ask(f"Remember that my medical plan is secret-of-{user}.", session="s", user=user)
-            agent.remember(f"I take drug-of-{user}", user=user, domain="medical")
-            agent.remember(f"I live in {places[number % len(places)]}", user=user)
+        for user in users:
+            agent.ask(f"Remember that my medical plan is secret{user}.", session="s", user=user)
+            agent.remember(f"I take drug{user}", user=user, domain="medical")
+            agent.remember(f"I live in {homes[user]}", user=user)
         for turn in range(50):
-            for number, user in enumerate(users):
-                asked = ("my plan", "my medicine", "a plan")[turn % 3]
-                answer = agent.ask(f"what is medical about {asked}?", session=f"s{turn % 2}", user=user)
+            asked = ("my plan", "my medicine", "a plan")[turn % 3]
+            for user in users:
+                answer = agent.ask(f"what is medical about {asked}?", user=user)
                 request = skill.requests[-1]
                 seen = f"{request} {answer}"
-                assert not [
-                    other for other in users if other != user and f"-of-{other}'" in seen.replace(" ", "'")
-                ]
-                assert (f"-of-{user}" in request.search_query) == (asked != "a plan")
-                assert request.place == places[number % len(places)]
+                assert not [other for other in users if other != user and other in seen]
+                assert (user in request.search_query) == (asked != "a plan")
+                assert request.place == homes[user]
         agent.forget_all(users[0])
-        agent.ask("what is medical about my plan?", session="s", user=users[0])
+        agent.ask("what is medical about my plan?", user=users[0])
         assert (skill.requests[-1].search_query, skill.requests[-1].place) == ("", "")
         assert all(len(agent.facts(user)) == 3 for user in users[1:])
