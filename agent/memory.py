@@ -166,6 +166,7 @@ class Sessions:
                 with readable(self.path), FileLock(self._lock_file("open"), timeout=BUSY_SECONDS):
                     connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, check_same_thread=False)
                     try:
+                        connection.execute("PRAGMA secure_delete = ON")  # zeros over what is deleted
                         saver = SessionSaver(connection, self.path)
                         with saver.cursor() as cursor:
                             cursor.execute("SELECT count(*) FROM checkpoints")
@@ -226,11 +227,14 @@ class Sessions:
         return turns_of(saved.checkpoint["channel_values"].get(MESSAGES, []))
 
     def delete(self, session: str, user: str | None = None) -> None:
-        """Forget a session. Raises UserError when there is no such session."""
+        """Erase a session. Raises UserError when there is no such session."""
         self.turns(session, user)
         thread = thread_id(session, user)
         with self.turn(thread, lambda: False), readable(self.path):
             self.saver.delete_thread(thread)
+            with self.saver.cursor(transaction=False) as cursor:
+                # What the write-ahead log still holds goes too, unless another process is reading it.
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def rename(self, session: str, new: str, user: str | None = None) -> None:
         """Give a session another name. Raises UserError when there is none, or the new name is taken."""

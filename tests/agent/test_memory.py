@@ -94,6 +94,18 @@ def test_sessions_are_listed_last_used_first_and_deleted(skill: FakeSkill, file:
     assert len(agent.turns("a")) == 2
 
 
+def test_a_deleted_session_is_erased_from_the_files(skill: FakeSkill, file: Path) -> None:
+    def stored() -> bytes:
+        return b"".join(path.read_bytes() for path in file.parent.iterdir() if path.is_file())
+
+    with agent_over(skill, file) as agent:
+        agent.ask("medical secret one", session="s")
+        agent.ask("medical secret two", session="s")
+        assert b"secret one" in stored()
+        agent.delete_session("s")
+        assert b"secret" not in stored()
+
+
 def test_looking_does_not_make_a_file(skill: FakeSkill, file: Path) -> None:
     agent = agent_over(skill, file)
     assert agent.sessions() == []
