@@ -22,6 +22,7 @@ from skills.records import (
     Citation,
     Configuration,
     Evidence,
+    Length,
     Passage,
     SkillAnswer,
     SkillEvent,
@@ -34,6 +35,8 @@ MAX_TOKENS = 160
 """Longest answer, in tokens."""
 QUOTED = 2
 """Sentences of a source that stand in for unsupported writing, at most."""
+LONG = 5
+"""Sentences up to which a long answer goes on with its source's."""
 NEAR, FAR = 0.5, 4.0
 """Distance to the best sentence's score within which a sentence answers the question as well as the best, and beyond
 which it misses the point."""
@@ -76,6 +79,7 @@ class Writer:
         configuration: Configuration,
         timings: dict[str, float],
         quote: bool = False,
+        length: Length = "normal",
     ) -> Iterator[SkillEvent]:
         """Answer from one passage's evidence, sentence by sentence; ends with the SkillAnswer.
 
@@ -83,6 +87,8 @@ class Writer:
             2 write   the model writes; a sentence counts if its source supports it and it was not drawn from one
                       that misses the point; it is released as soon as one came from a sentence near the best
             3 quote   where none did, the best sentence goes first, word for word
+            4 add     to a long answer: the source's further sentences that bear on the question; a short one ends after
+                      its first
 
         Chinese evidence is quoted, not rewritten: the default base does not write Chinese. ``quote``: so is this.
         """
@@ -117,14 +123,22 @@ class Writer:
                     continue
                 held.append((unit, sentence))
                 if shown or short or unit in near:
-                    for item in held:
+                    for item in held[-1:] if length == "short" else held:
                         yield from show(*item)
                     held.clear()
+                    if length == "short" and not short:
+                        break
         if not shown:
-            for unit in sorted(near[: 1 if held else QUOTED], key=lambda unit: unit.start):
+            for unit in sorted(
+                near[: 1 if held or length == "short" else QUOTED], key=lambda unit: unit.start
+            ):
                 yield from show(unit, unit.text)
-            for item in held:
+            for item in held if length != "short" else ():
                 yield from show(*item)
+        if length == "long":
+            for unit in read:
+                if len(shown) < LONG and unit not in far and unit.span not in spans:
+                    yield from show(unit, unit.text)
         yield SkillAnswer(
             domain,
             "answered",
