@@ -240,6 +240,12 @@ class _Nodes:
         )
 
     @staticmethod
+    def _own_words(step: Step, state: TurnState) -> str:
+        """What a step is asked without what memory put into it; empty: memory put nothing in."""
+        text, question = state.get("resolved", Resolved()).text, state["question"]
+        return step.search_query.replace(text, question) or question if text else ""
+
+    @staticmethod
     def _asked(state: TurnState) -> str:
         """The question, with the one that waited for it."""
         pending, question = state.get("pending"), state["question"]
@@ -256,6 +262,7 @@ class _Nodes:
             request = SkillRequest(
                 question=step.question or question,
                 search_query=step.search_query,
+                own_words=self._own_words(step, state),
                 history=self._turns(state, options),
                 passages=options.passages,
                 configuration=options.configuration,

@@ -192,6 +192,7 @@ class DomainSkill:
                 use_adapter=use_adapter,
                 timings=timings,
                 length=request.length,
+                own_words=request.own_words,
                 # The model cannot calculate: it would give one of the figures for the result.
                 quote=asks_for_calculation(question) and bool(rows(evidence[0].passage.text)),
             )
