@@ -211,6 +211,12 @@ class _Nodes:
             pending=state.get("pending"),
         )
 
+    @staticmethod
+    def _own_words(step: Step, state: TurnState) -> str:
+        """What a step is asked without what memory put into it; empty: memory put nothing in."""
+        text, asked = state["resolved"].text, state["asked"]
+        return step.search_query.replace(text, asked) or asked if text else ""
+
     def fan_out(self, state: TurnState, runtime: Runtime[TurnOptions]) -> list[Send] | str:
         """One task a step; straight to compose where the question is declined."""
         options, steps = _options(runtime), state["plan"].steps
@@ -221,6 +227,7 @@ class _Nodes:
             request = SkillRequest(
                 question=step.question or state["asked"],
                 search_query=step.search_query,
+                own_words=self._own_words(step, state),
                 history=self._turns(state, options),
                 passages=options.passages,
                 configuration=options.configuration,

@@ -140,6 +140,9 @@ class SkillRequest:
     question: str
     search_query: str = ""
     """The question made self-contained from the history; empty: the question itself."""
+    own_words: str = ""
+    """What was asked without what memory put into it: all that an answer may repeat without a source; empty: the
+    question that is searched for."""
     history: tuple[Turn, ...] = ()
     passages: tuple[Passage, ...] | None = None
     """Given passages are used instead of retrieval; None: use the skill's store."""

@@ -202,6 +202,7 @@ class DomainSkill:
                 configuration=request.configuration,
                 timings=timings,
                 length=request.length,
+                own_words=request.own_words,
                 # The model cannot calculate: it would give one of the figures for the result.
                 quote=asks_for_calculation(question) and bool(rows(evidence[0].passage.text)),
             )

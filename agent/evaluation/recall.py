@@ -34,7 +34,12 @@ def scores(split: str, agent: Agent) -> dict[str, dict[str, float]]:
     gain = estimate(gains)
     return {
         **{name: share(values) for name, values in sorted(found.items())},
-        "gain": {"share": gain.mean, "low": gain.low, "high": gain.high, "n": len(gains)},
+        "gain": {
+            "share": round(gain.mean, 4),
+            "low": round(gain.low, 4),
+            "high": round(gain.high, 4),
+            "n": len(gains),
+        },
     }
 
 

@@ -80,6 +80,7 @@ class Writer:
         timings: dict[str, float],
         quote: bool = False,
         length: Length = "normal",
+        own_words: str = "",
     ) -> Iterator[SkillEvent]:
         """Answer from one passage's evidence, sentence by sentence; ends with the SkillAnswer.
 
@@ -91,6 +92,7 @@ class Writer:
                       its first
 
         Chinese evidence is quoted, not rewritten: the default base does not write Chinese. ``quote``: so is this.
+        ``own_words``: the question without what memory put into it, which no source is needed to repeat.
         """
         passage = evidence.passage
         ranked = self._rank(question, evidence)
@@ -114,7 +116,9 @@ class Writer:
         if not quote and not is_chinese(passage.text):
             user = prompts.load("evidence").render(evidence=prompt_text(evidence), question=question)
             for sentence in self._sentences(user, configuration, timings):
-                verdict = check(sentence, [unit.text for unit in read], question, context=context)
+                verdict = check(
+                    sentence, [unit.text for unit in read], own_words or question, context=context
+                )
                 unit = ranked[0][1] if verdict.part is None else read[verdict.part]
                 short = len(without_marks(sentence).split()) < SHORTEST
                 reason = verdict.reason or ("point" if unit in far and not short else "")

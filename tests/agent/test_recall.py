@@ -243,6 +243,7 @@ def test_a_fact_of_one_domain_is_not_used_by_another(agent: Agent, finance: Fake
     answer = agent.ask("what does finance say on my plan?", user="ann")
     assert finance.requests[-1].search_query == "what does finance say on a 401(k)?"
     assert finance.requests[-1].question == "what does finance say on my plan?"
+    assert finance.requests[-1].own_words == "what does finance say on my plan?"
     assert answer.remembered == (Remembered(shared.id, shared.text, "question"),)
     with pytest.raises(UserError, match="unknown domain 'astrology'"):
         agent.remember("x", domain="astrology")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from skills.llm.chat_model import CollegiumChatModel
 from skills.llm.scripted import ScriptedEngine
 from skills.pack import Pack
-from skills.records import Passage, Retrieved, SkillAnswer, SkillRequest
+from skills.records import Language, Level, Passage, Retrieved, SkillAnswer, SkillRequest
 from skills.skill import DomainSkill
 from tests.skill.test_domain_skill import METFORMIN, FixedJudge, Store, pack
 
@@ -62,7 +62,8 @@ def test_length(pack: Pack) -> None:
 
 
 def test_language(pack: Pack) -> None:
-    for language, chinese in (("auto", False), ("zh", True), ("en", False)):
+    settings: tuple[tuple[Language, bool], ...] = (("auto", False), ("zh", True), ("en", False))
+    for language, chinese in settings:
         flagged, _, _ = answer(pack, SkillRequest("chest pain right now", language=language))
         assert (flagged.text == "请拨打120。") == chinese
         declined, _, _ = answer(pack, SkillRequest("what is gout?", language=language))
@@ -79,7 +80,12 @@ def test_level(pack: Pack) -> None:
         "Metformin",
     )
     question = "Can metformin make me sick?"
-    for level, first in (("any", "technical"), ("lay", "plain"), ("expert", "technical")):
+    settings: tuple[tuple[Level, str], ...] = (
+        ("any", "technical"),
+        ("lay", "plain"),
+        ("expert", "technical"),
+    )
+    for level, first in settings:
         written = "Metformin can make you feel sick [1]." if first == "plain" else technical.text
         final, _, _ = answer(pack, SkillRequest(question, level=level), technical, plain, written=written)
         assert final.citations[0].passage_id == first
@@ -108,3 +114,13 @@ def test_a_place_that_is_named_or_does_not_matter_is_left_alone(pack: Pack) -> N
         pack, SkillRequest("metformin side effects?", place="China"), METFORMIN, written=WRITTEN
     )
     assert (elsewhere.status, elsewhere.place) == ("answered", "")
+
+
+def test_what_memory_put_into_a_question_is_no_evidence(pack: Pack) -> None:
+    written = "Metformin of 850 mg has side effects: nausea and diarrhoea [1]."
+    asked = SkillRequest("Can my tablets cause nausea?", "Can 850 mg metformin cause nausea?")
+    typed, _, _ = answer(pack, replace(asked, own_words=""), METFORMIN, written=written)
+    recalled, _, _ = answer(pack, replace(asked, own_words=asked.question), METFORMIN, written=written)
+    assert "850" in typed.text
+    assert "850" not in recalled.text
+    assert recalled.text.startswith("The common side effects of metformin are nausea")
