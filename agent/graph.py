@@ -201,14 +201,16 @@ class _Nodes:
     def _recalled(self, step: Step, state: TurnState, options: TurnOptions) -> Recalled:
         if step.tool:
             return Recalled()
+        pending = state.get("pending")
+        waited = pending is not None and pending["domain"] == step.domain  # else a red flag came in between
         return recalled_for(
             step.domain,
             step.question or state["asked"],
             self._college.caller(step.domain),
             options.memory,
             history=self._turns(state, options),
-            completed=state["completed"],
-            pending=state.get("pending"),
+            completed=state["completed"] if waited else None,
+            pending=pending,
         )
 
     @staticmethod
