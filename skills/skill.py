@@ -107,9 +107,11 @@ class DomainSkill:
         model: BaseChatModel,
         store: Searcher,
         evidence: Judge,
+        adapter: str | None = None,
         tools: ToolCaller | None = None,
         check: Check = check_by_rules,
     ) -> None:
+        """``adapter``: the model's that writes; None: the base alone."""
         self.name = pack.name
         self.pack = pack
         self._store = store
@@ -118,7 +120,7 @@ class DomainSkill:
         self._writer = Writer(
             model,
             pack.prompt("system").render(),
-            adapter=pack.name if pack.adapter else None,
+            adapter=adapter,
             reader=evidence.logits,
             check=check,
         )
