@@ -95,5 +95,6 @@ def make_settings(**values: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        got = f"setting {name!r} (COLLEGIUM_{name.upper()}): {first['msg']}, got {first['input']!r}"
+        value = "something" if "key" in name else repr(first["input"])  # a misspelled key is still one
+        got = f"setting {name!r} (COLLEGIUM_{name.upper()}): {first['msg']}, got {value}"
         raise UserError(f"{got}; known: {', '.join(Settings.model_fields)}", subject=error) from error
