@@ -62,12 +62,12 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """Kind of engine: "llamacpp", "torch", "scripted"."""
+        """Kind of engine: "llamacpp", "torch", "remote", "scripted"."""
         ...
 
     @property
     def base_hash(self) -> str:
-        """sha256 identity of the base model (``skills.weights.base_hash``)."""
+        """sha256 identity of the base model (``skills.weights.base_hash``); of a remote one, of what is said of it."""
         ...
 
     def add_adapter(self, name: str, folder: Path) -> None:

@@ -83,8 +83,6 @@ def bmi(weight: float) -> tuple[str, dict[str, float]]:
 def pack(tmp_path: Path) -> Pack:
     (tmp_path / "prompts").mkdir()
     (tmp_path / "prompts" / "system.txt").write_text("You are a test.")
-    (tmp_path / "adapter").mkdir()
-    (tmp_path / "adapter" / "adapter_config.json").write_text("{}")
     manifest = PackManifest(
         name="medical", title="Medical", version="1", description="d", disclaimer="no advice"
     )
@@ -115,6 +113,7 @@ def run(
         model=CollegiumChatModel(engine=engine),
         store=Store(passages),
         evidence=FixedJudge(probability),
+        adapter="medical",
         tools=tools,
     )
     events = list(skill.stream(SkillRequest(question, passages=given, configuration=configuration)))
