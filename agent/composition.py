@@ -221,7 +221,12 @@ class _Parts:
 
             settings = self._settings
             engine = load_engine(
-                settings.engine, settings.base, context=settings.context, threads=settings.threads
+                settings.engine,
+                settings.base,
+                context=settings.context,
+                threads=settings.threads,
+                slots=settings.slots,
+                warm=settings.warm,
             )
             self._bad_adapters = {}
             for pack in self._packs:

@@ -4,6 +4,7 @@
     ├── UserError            change the input or the command      CLI exit 2, HTTP 4xx
     │   └── ToolInputError   an argument a tool cannot work with  asked back in a conversation
     ├── ModelError           weights, adapters or an engine       CLI exit 1, HTTP 503
+    │   └── BusyError        too many requests wait               HTTP 503 with Retry-After
     └── DataError            a store, index, pack or session      CLI exit 1, HTTP 500
 
 A message names the thing with ``{name!r}``, says what was expected and gives the next command.
@@ -30,6 +31,15 @@ class ToolInputError(UserError):
 
 class ModelError(CollegiumError):
     """Weights, an adapter or an engine cannot be used as asked."""
+
+
+class BusyError(ModelError):
+    """As many requests wait as may; the same one can be answered later."""
+
+    def __init__(self, message: str, *, retry_after: int = 1, subject: object = None) -> None:
+        super().__init__(message, subject=subject)
+        self.retry_after = retry_after
+        """Seconds until a place is likely to be free."""
 
 
 class DataError(CollegiumError):
