@@ -311,6 +311,8 @@ class _Parts:
                 context=settings.context,
                 threads=settings.threads,
                 endpoint=settings.endpoint,
+                slots=settings.slots,
+                warm=settings.warm,
             )
             self._bad_adapters = {}
             for pack in self._packs:

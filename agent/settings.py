@@ -64,6 +64,10 @@ class Settings(BaseSettings):
     """Tokens of prompt and answer together."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads of the model; None: the engine's choice."""
+    slots: int = Field(default=1, ge=1)
+    """Answers that llama.cpp computes at once; with more than one, a word now and then depends on what runs beside."""
+    warm: int = Field(default=1, ge=1)
+    """Contexts that llama.cpp keeps, for as many adapters or conversations in turn; each costs memory."""
     risk: Risk = "balanced"
     """How sure a skill has to be of its evidence before it answers: cautious, balanced or bold."""
     domains: Paths = ()

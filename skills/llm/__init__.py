@@ -25,10 +25,14 @@ def load_engine(
     context: int = 4096,
     threads: int | None = None,
     endpoint: Endpoint | None = None,
+    slots: int = 1,
+    warm: int = 1,
 ) -> Engine:
     """An engine over a base model and PEFT adapter folders by name.
 
     ``base``: a name or path for ``skills.weights.ensure``. ``context``: tokens of prompt and answer together.
+    ``slots``, ``warm``: requests computed at once and contexts kept, by llama.cpp (see there); torch computes one
+    and keeps none.
     "auto": torch where there is an NVIDIA GPU or the base is a Hugging Face folder, else llama.cpp.
     "remote": the model of the ``endpoint``; base, context and threads are the server's matter.
     Raises ModelError without the base, and for an adapter that does not fit it.
@@ -47,7 +51,7 @@ def load_engine(
         return TorchEngine(base, adapters, context=context, threads=threads)
     from skills.llm.llamacpp import LlamaCppEngine
 
-    return LlamaCppEngine(base, adapters, context=context, threads=threads)
+    return LlamaCppEngine(base, adapters, context=context, threads=threads, slots=slots, warm=warm)
 
 
 def _has_cuda() -> bool:

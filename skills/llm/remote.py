@@ -11,6 +11,7 @@ again when it seems to be another.
 from __future__ import annotations
 
 import re
+import sys
 import threading
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
@@ -65,6 +66,15 @@ class RemoteEngine:
     def base_hash(self) -> str:
         """Of what the server says of its model. Asks the server; raises ModelError when it does not answer."""
         return self.server().identity
+
+    @property
+    def context(self) -> int:
+        """Without a bound here: what is too long for it, the server says itself."""
+        return sys.maxsize
+
+    def prompt_tokens(self, request: GenerationRequest) -> list[int]:
+        """Raises ModelError: how a server cuts a text into tokens is its own."""
+        raise ModelError(f"{self._endpoint.shown} does not say what tokens a prompt has", subject=request)
 
     def add_adapter(self, name: str, folder: Path) -> None:
         with self._lock:
