@@ -11,18 +11,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from agent.app import Agent
     from agent.events import Answer, Event
+    from agent.facts import Fact
     from agent.plan import Plan, Step
     from agent.settings import Settings
+    from agent.style import Style
 
-__all__ = ["Agent", "Answer", "Event", "Plan", "Settings", "Step"]
+__all__ = ["Agent", "Answer", "Event", "Fact", "Plan", "Settings", "Step", "Style"]
 
 _HOME = {
     "Agent": "agent.app",
     "Answer": "agent.events",
     "Event": "agent.events",
+    "Fact": "agent.facts",
     "Plan": "agent.plan",
     "Settings": "agent.settings",
     "Step": "agent.plan",
+    "Style": "agent.style",
 }
 
 

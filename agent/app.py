@@ -23,11 +23,13 @@ from langgraph.types import Command
 from agent.approval import awaiting_in
 from agent.composition import College, Domain, compose_college
 from agent.events import Answer, Answered, Awaiting, Event, Failed, Routed
-from agent.graph import Graph, TurnCancelled, TurnOptions, build_graph
-from agent.memory import SessionInfo, Sessions, thread_id
+from agent.graph import Graph, build_graph
+from agent.keeping import Keeping
+from agent.memory import thread_id
 from agent.plan import MOST_STEPS, TOOLS, Plan
 from agent.settings import Settings, make_settings
 from agent.tools import RegisteredTool
+from agent.turn import TurnCancelled, TurnOptions
 from skills.errors import CollegiumError, UserError
 from skills.records import Configuration, Filter, Passage, ToolCall, ToolMatch, Turn
 
@@ -57,7 +59,7 @@ class _Request:
     """Sessions of the turns whose tools this turn is asked by."""
 
 
-class Agent:
+class Agent(Keeping):
     """Answers questions with the skills of its college.
 
     One turn, in numbered steps (details in ``agent.graph``):
@@ -74,9 +76,10 @@ class Agent:
     """
 
     def __init__(self, college: College, *, sessions: Path, history: int = 6) -> None:
-        """``sessions``: SQLite file. ``history``: messages of a session that routing and skills see."""
-        self._college = college
-        self._sessions = Sessions(sessions)
+        """``sessions``: SQLite file; what users want remembered is kept beside it, in ``memory.sqlite``.
+        ``history``: messages of a session that routing and skills see, besides a digest of the older ones.
+        """
+        super().__init__(college, sessions)
         self._history = history
         self._stateless = build_graph(college, history=history)
         self._graph: Graph | None = None
@@ -113,7 +116,7 @@ class Agent:
         """Answer a question.
 
         session: name of the conversation it belongs to; None: it stands alone and leaves nothing behind.
-        user: whose session; None: the local user's.
+        user: whose session and memory; None: the local user's, if there is a session, else nobody's.
         history: the messages before this question, of a conversation that the caller keeps; no session.
         domain: ask this skill; None: the router decides.
         passages: evidence to use instead of a store. store: index folder to use instead of the skill's own.
@@ -274,28 +277,6 @@ class Agent:
     ) -> None:
         self.close()
 
-    # ------------------------------------------------------------------ sessions
-
-    def sessions(self, user: str | None = None) -> list[SessionInfo]:
-        """The user's conversations, the one used last first."""
-        return self._sessions.list(user)
-
-    def turns(self, session: str, user: str | None = None) -> tuple[Turn, ...]:
-        """The messages of a session, in order. Raises UserError when there is no such session."""
-        return self._sessions.turns(session, user)
-
-    def delete_session(self, session: str, user: str | None = None) -> None:
-        """Forget a session. Raises UserError when there is no such session."""
-        self._sessions.delete(session, user)
-
-    def rename_session(self, session: str, new: str, user: str | None = None) -> None:
-        """Give a session another name. Raises UserError when there is none, or the new name is taken."""
-        self._sessions.rename(session, new, user)
-
-    def fork_session(self, session: str, new: str, user: str | None = None) -> None:
-        """Copy a session under another name. Raises UserError as ``rename_session``."""
-        self._sessions.fork(session, new, user)
-
     # ------------------------------------------------------------------ one turn
 
     def _request(
@@ -344,6 +325,7 @@ class Agent:
             where=where,
             history=tuple(history),
             plan=plan,
+            memory=self._user_memory(session, user),
         )
         thread = "" if session is None else thread_id(session, user)
         request = _Request(question, options, session or "", thread)

@@ -28,7 +28,6 @@ from agent.events import Answer, Awaiting, Event
 from agent.memory import APPROVAL
 from skills.errors import ToolFailed, ToolInputError
 from skills.records import SkillAnswer, Token, ToolCalled, ToolMatch
-from skills.retrieval.text import is_chinese
 from skills.tool_use import failed_call, failure, told, written
 
 
@@ -57,7 +56,7 @@ def awaiting_of(waiting: SkillAnswer) -> Awaiting | None:
     return Awaiting(uuid4().hex[:8], match.tool, dict(match.arguments), waiting.domain) if match else None
 
 
-def approval_of(answer: Answer, question: str) -> Approval | None:
+def approval_of(answer: Answer, *, chinese: bool) -> Approval | None:
     """What the session keeps of an answer that waits."""
     one = answer.awaiting
     if one is None:
@@ -67,7 +66,7 @@ def approval_of(answer: Answer, question: str) -> Approval | None:
         tool=one.tool,
         arguments=dict(one.arguments),
         domain=one.domain,
-        chinese=is_chinese(question),
+        chinese=chinese,
         started=False,
     )
 

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from agent.events import Answer, Segment
+from agent.facts import Fact
 from agent.plan import Plan
 from prompts import load
-from skills.records import Citation, SkillAnswer
-from skills.retrieval.text import is_chinese
+from skills.records import Citation, Language, SkillAnswer
+from skills.retrieval.text import says_chinese
 
 _MARK = re.compile(r"\[(\d+)\]")
 
@@ -34,17 +35,26 @@ def compose(given: Sequence[SkillAnswer], titles: Mapping[str, str], *, apart: b
     return replace(answer, timings=timings)
 
 
-def without_skills(question: str, plan: Plan, titles: Sequence[str]) -> Answer:
-    """The answer to what no skill was asked, in the question's language: a sum, a courtesy, a question back, or a
-    refusal."""
+def without_skills(
+    question: str, plan: Plan, titles: Sequence[str], *, language: Language = "auto", kept: Fact | None = None
+) -> Answer:
+    """The answer to what no skill was asked: a sum, a courtesy, a question back, a refusal, or that something is
+    ``kept``.
+
+    ``language``: auto: the question's. ``titles``: of all domains, or of those that may see what is kept.
+    """
     if plan.call is not None:
         return Answer("answered", plan.call.text, tools=(plan.call,), confidence=1.0, reason=plan.reason)
-    chinese = is_chinese(question)
+    chinese = says_chinese(language, question)
     name = {"out_of_scope": "decline_out_of_scope", "unclear": "clarify_domain"}.get(
         plan.reason, f"reply_{plan.reason}"
     )
-    text = load(f"{name}_zh" if chinese else name).render(domains=("、" if chinese else ", ").join(titles))
-    return Answer("declined" if plan.reason == "out_of_scope" else "clarify", text, reason=plan.reason)
+    prompt, domains = load(f"{name}_zh" if chinese else name), ("、" if chinese else ", ").join(titles)
+    if kept is not None:
+        text = prompt.render(text=kept.text, domains=domains, id=kept.id)
+        return Answer("answered", text, confidence=1.0, reason=plan.reason)
+    status = "declined" if plan.reason == "out_of_scope" else "clarify"
+    return Answer(status, prompt.render(domains=domains), reason=plan.reason)
 
 
 def _worth_showing(given: Sequence[SkillAnswer], apart: bool) -> Sequence[SkillAnswer]:

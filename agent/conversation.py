@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from agent.events import Routed
 from agent.planner import is_follow_up
@@ -27,6 +27,8 @@ class Pending(TypedDict):
     """Whose it is; empty: that is what was asked back."""
     question: str
     arguments: dict[str, Any]
+    remembered: NotRequired[list[tuple[str, str, str]]]
+    """Which of the arguments memory gave: fields of ``agent.events.Remembered``."""
 
 
 def domain_of(history: Sequence[Turn], route: Callable[[str], Routed]) -> str:

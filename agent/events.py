@@ -61,6 +61,17 @@ class Awaiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Remembered:
+    """Something that the user told earlier and that took part in an answer: the user's word, not a source."""
+
+    id: str
+    """The fact's; "style" for a setting, empty for what was said in this conversation."""
+    text: str
+    use: str
+    """The calculator's argument that it gave, "place" for where the user is, "question" where it completed that."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The result of one turn."""
 
@@ -81,6 +92,9 @@ class Answer:
     """What decided the turn."""
     awaiting: Awaiting | None = None
     """What runs when it is approved; the status is then "clarify"."""
+    remembered: tuple[Remembered, ...] = ()
+    offer: str = ""
+    """What the user just told and may want remembered: a plain yes as the next message gives consent."""
 
     def to_json(self) -> dict[str, Any]:
         """The output row of the scripting interface (``answer`` is the text)."""

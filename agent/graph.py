@@ -10,26 +10,22 @@ tools by their seams only; not engines, stores or the terminal.
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Annotated, Any, TypedDict, TypeVar, cast
+from dataclasses import replace
+from functools import partial
+from typing import Any, cast
 
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
-from langgraph.channels import UntrackedValue
+from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
-from langgraph.graph.message import add_messages
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
 from agent.approval import (
-    Approval,
     ApprovalNodes,
     ApprovalState,
     after_approve,
@@ -40,17 +36,21 @@ from agent.approval import (
 from agent.clauses import clauses
 from agent.compose import compose, without_skills
 from agent.composition import College
+from agent.consent import worth_offering
 from agent.conversation import Pending, domain_of, pending_of, unclear_of
-from agent.events import Answer, Event, Routed
+from agent.digest import condensed
+from agent.events import Event, Routed
+from agent.facts import ANY, Fact, UserMemory
 from agent.memory import turns_of
 from agent.plan import TOOLS, Plan, Step
 from agent.planner import make_plan
+from agent.recall import resolved, tells_place
 from agent.record import Trace, recorded
+from agent.remembering import Recalled, Resolved, Wish, pending_with, recalled_for, used_in, wish_of
+from agent.turn import SkillTask, TurnCancelled, TurnInput, TurnOptions, TurnOutput, TurnState
 from skills.errors import CollegiumError, ModelError
 from skills.records import (
-    Configuration,
-    Filter,
-    Passage,
+    Language,
     Retrieved,
     SkillAnswer,
     SkillRequest,
@@ -59,77 +59,7 @@ from skills.records import (
     ToolMatch,
     Turn,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class TurnOptions:
-    """How one turn is to be answered: the graph's runtime context."""
-
-    domain: str | None = None
-    """Ask this skill; None: the router decides."""
-    passages: tuple[Passage, ...] | None = None
-    """Evidence to use instead of a store."""
-    store: Path | None = None
-    """Index folder to use instead of the pack's own."""
-    configuration: Configuration = "lora+rag"
-    where: Filter | None = None
-    """Which passages of the store may be used; None: all."""
-    history: tuple[Turn, ...] = ()
-    """Messages before the question, for a turn without a session."""
-    plan: Plan | None = None
-    """What to do, made by the caller; None: router and planner decide."""
-    cancelled: threading.Event = field(default_factory=threading.Event)
-    """Set it to stop the turn; it then raises TurnCancelled."""
-
-
-class TurnCancelled(Exception):
-    """The caller no longer wants the answer. Not an error of anyone; nothing is remembered."""
-
-
-_Value = TypeVar("_Value")
-
-
-def _merge(old: dict[str, _Value], new: dict[str, _Value]) -> dict[str, _Value]:
-    """Collect by skill; an empty dict clears."""
-    return {**old, **new} if new else {}
-
-
-class TurnInput(TypedDict):
-    question: str
-
-
-class TurnState(TypedDict):
-    # Saved with the session.
-    messages: Annotated[list[AnyMessage], add_messages]
-    last_domain: str
-    pending: Pending | None
-    approval: Approval | None
-    # Of this turn only.
-    question: Annotated[str, UntrackedValue]
-    asked: Annotated[str, UntrackedValue]
-    """The question, after the one that it says the subject of."""
-    routed: Annotated[Routed, UntrackedValue]
-    completed: Annotated[ToolMatch | None, UntrackedValue]
-    plan: Annotated[Plan, UntrackedValue]
-    answers: Annotated[dict[str, SkillAnswer], _merge]
-    traces: Annotated[dict[str, Trace], _merge]
-    answer: Annotated[Answer, UntrackedValue]
-    claimed: Annotated[bool, UntrackedValue]
-
-
-class TurnOutput(TypedDict):
-    messages: list[AnyMessage]
-    answer: Answer
-
-
-class SkillTask(TypedDict):
-    """What a fan-out sends to one skill."""
-
-    step: Step
-    request: SkillRequest
-    live: bool
-    """Whether its tokens may be shown as they come: it is the only skill of the turn."""
-
+from skills.retrieval.text import says_chinese
 
 Graph = CompiledStateGraph[TurnState, TurnOptions, TurnInput, TurnOutput]
 
@@ -170,47 +100,93 @@ class _Nodes:
         if options.plan is not None:
             domains = tuple(step.domain for step in options.plan.steps)
             routed = Routed(domains, dict.fromkeys(domains, 1.0), 0.0)
-            return {"routed": routed, "completed": None, "asked": question}
+            return {
+                "routed": routed,
+                "asked": question,
+                "completed": None,
+                "remember": None,
+                "resolved": Resolved(),
+            }
         last_domain, pending = state.get("last_domain", ""), state.get("pending")
         if options.history:
             last_domain = options.domain or domain_of(options.history, self._college.router.route)
             pending = None
             if last_domain:
                 pending = pending_of(options.history, last_domain, self._college.caller(last_domain))
-            pending = pending or unclear_of(options.history, self._asks_the_subject)
-        completed: ToolMatch | None = None
-        unclear = pending["question"] if pending is not None and not pending["domain"] else ""
-        told = unclear and not any(clause.asks for clause in clauses(question))
-        asked = f"{unclear} {question}" if told else question
-        if pending is not None and pending["domain"] and options.domain in (None, pending["domain"]):
-            caller = self._college.caller(pending["domain"])
-            completed = caller.complete(pending["question"], question, pending["arguments"])
+            asks = partial(self._asks_the_subject, options.memory.style.language)
+            pending = pending or unclear_of(options.history, asks)
+        wish = wish_of(question, state.get("offer", ""), options.memory)
+        asked, completed = self._reply(question, None if wish else pending, options.domain)
         known = pending["domain"] if pending is not None and completed is not None else options.domain
         if known is not None:
             self._college.member(known)
-            routed = Routed((known,), {known: 1.0}, 0.0)
-        else:
-            start = time.perf_counter()
-            routed = self._college.router.route(asked, self._turns(state, options))
-            # It is asked once: what stays unclear is out of scope.
-            routed = replace(routed, milliseconds=_since(start), unclear=routed.unclear and not told)
+        facts = options.memory.facts if completed is None else ()
+        start = time.perf_counter()
+        routed, read = self._route(asked, known, self._turns(state, options), facts)
+        # What it is about is asked once: what stays unclear is out of scope.
+        unclear = routed.unclear and asked == question
+        routed = replace(routed, milliseconds=_since(start) if known is None else 0.0, unclear=unclear)
         get_stream_writer()(routed)
-        changes = {"routed": routed, "completed": completed, "asked": asked}
+        changes: dict[str, Any] = {
+            "routed": routed,
+            "asked": asked,
+            "completed": completed,
+            "remember": wish,
+            "resolved": read,
+        }
         return {**changes, "last_domain": last_domain, "pending": pending} if options.history else changes
 
+    def _reply(
+        self, question: str, pending: Pending | None, domain: str | None
+    ) -> tuple[str, ToolMatch | None]:
+        """The question, after the one that waits if it replies to that; and the call that it completes."""
+        if pending is None:
+            return question, None
+        asked = f"{pending['question']} {question}"
+        if not pending["domain"]:
+            return (question if any(clause.asks for clause in clauses(question)) else asked), None
+        if domain not in (None, pending["domain"]):
+            return question, None
+        caller = self._college.caller(pending["domain"])
+        completed = caller.complete(pending["question"], question, pending["arguments"])
+        return (question if completed is None else asked), completed
+
+    def _route(
+        self, question: str, known: str | None, turns: Sequence[Turn], facts: Sequence[Fact]
+    ) -> tuple[Routed, Resolved]:
+        """Who owns the question, read with what memory makes of it if all who own it may see that."""
+
+        def owners(text: str) -> Routed:
+            return Routed((known,), {known: 1.0}, 0.0) if known else self._college.router.route(text, turns)
+
+        text, used = resolved(question, facts)
+        if used:
+            routed = owners(text)
+            if routed.domains and all(fact.visible_to(name) for fact in used for name in routed.domains):
+                return routed, Resolved(text, used)
+        return owners(question), Resolved()
+
     def plan(self, state: TurnState, runtime: Runtime[TurnOptions]) -> dict[str, Any]:
-        """Who answers what."""
-        options, routed = _options(runtime), state["routed"]
+        """Who answers what, and what memory gives to that."""
+        options = _options(runtime)
+        plan = self._plan(state, options)
+        recalled = {step.domain: self._recalled(step, state, options) for step in plan.steps}
+        return {"plan": plan, "recalled": recalled}
+
+    def _plan(self, state: TurnState, options: TurnOptions) -> Plan:
+        routed, read = state["routed"], state["resolved"]
         if options.plan is not None:
-            return {"plan": options.plan}
+            return options.plan
         if flagged := self._college.flagged(state["question"]):
-            # Whoever the request went to: the router does not hear a cry for help.
+            # Whoever the request went to: the router does not hear a cry for help. Nor is it just remembered.
             own = [domain for domain in routed.domains if domain in flagged]
-            return {"plan": Plan((Step((*own, *flagged)[0]),))}
+            return Plan((Step((*own, *flagged)[0]),))
+        if state["remember"] is not None:
+            return Plan((), "remember")
         if state["completed"] is not None:
-            return {"plan": Plan((Step(routed.domains[0]),))}
+            return Plan((Step(routed.domains[0]),))
         plan = make_plan(
-            state["asked"],
+            read.text or state["asked"],
             routed,
             history=self._turns(state, options),
             last_domain=state.get("last_domain", "") if options.domain is None else options.domain,
@@ -220,25 +196,52 @@ class _Nodes:
         alone = len(plan.steps) == 1 or plan.reason in ("out_of_scope", "unclear")
         if alone and not brought and (owner := self._owner_of_tool(state["question"], bool(plan.steps))):
             plan = plan if owner in (step.domain for step in plan.steps) else Plan((Step(owner),))
-        return {"plan": self._workable(plan, options)}
+        if read.text:
+            plan = replace(plan, steps=tuple(_searching(step, read.text) for step in plan.steps))
+        return self._workable(plan, options)
+
+    def _recalled(self, step: Step, state: TurnState, options: TurnOptions) -> Recalled:
+        if step.tool:
+            return Recalled()
+        pending = state.get("pending")
+        waited = pending is not None and pending["domain"] == step.domain  # else a red flag came in between
+        return recalled_for(
+            step.domain,
+            step.question or state["asked"],
+            self._college.caller(step.domain),
+            options.memory,
+            history=self._turns(state, options),
+            completed=state["completed"] if waited else None,
+            pending=pending,
+        )
+
+    @staticmethod
+    def _own_words(step: Step, state: TurnState) -> str:
+        """What a step is asked without what memory put into it; empty: memory put nothing in."""
+        text, asked = state["resolved"].text, state["asked"]
+        return step.search_query.replace(text, asked) or asked if text else ""
 
     def fan_out(self, state: TurnState, runtime: Runtime[TurnOptions]) -> list[Send] | str:
         """One task a step; straight to compose where the question is declined."""
         options, steps = _options(runtime), state["plan"].steps
-        completed, pending, question = state.get("completed"), state.get("pending"), state["asked"]
-        if completed is not None and pending is not None:
-            question = f"{pending['question']} {question}"
+        style = options.memory.style
         sends: list[Send] = []
         for step in steps:
+            recalled = state["recalled"][step.domain]
             request = SkillRequest(
-                question=step.question or question,
+                question=step.question or state["asked"],
                 search_query=step.search_query,
+                own_words=self._own_words(step, state),
                 history=self._turns(state, options),
                 passages=options.passages,
                 configuration=options.configuration,
                 where=options.where,
-                tool=ToolMatch(step.tool, step.arguments) if step.tool else completed,
+                tool=ToolMatch(step.tool, step.arguments) if step.tool else recalled.tool,
                 can_wait=self._remembers,
+                place=recalled.place,
+                length=style.length,
+                language=style.language,
+                level=style.level,
             )
             sends.append(Send("skill", SkillTask(step=step, request=request, live=len(steps) == 1)))
         return sends or "compose"
@@ -286,7 +289,11 @@ class _Nodes:
         given = [one for one in given if one is waiting or one.awaits is None]  # one decision at a time
         domains = [domain for domain in self._college.domains if not domain.error]
         if not given:
-            answer = without_skills(state["question"], plan, [domain.title for domain in domains])
+            wish = state["remember"]
+            kept = None if wish is None else self._keep(wish, state, options.memory)
+            titles = [domain.title for domain in domains if kept is None or kept.visible_to(domain.name)]
+            language = options.memory.style.language
+            answer = without_skills(state["question"], plan, titles, language=language, kept=kept)
             if plan.call is not None:
                 emit(ToolCalled(plan.call))
         else:
@@ -298,6 +305,14 @@ class _Nodes:
         if len(plan.steps) != 1:
             emit(Token(answer.text, answer.domains[0] if len(answer.domains) == 1 else ""))
         timings = {"route": state["routed"].milliseconds, **answer.timings}
+        recalled, read = state["recalled"], state["resolved"]
+        used = dict.fromkeys(
+            remembered for one in given for remembered in used_in(one, recalled[one.domain], read)
+        )
+        # A yes to an offer must not be taken for one to a call that waits, nor the other way round.
+        offers = options.memory.offers and answer.awaiting is None
+        asks = offers and answer.reason not in ("remember", "red_flag")
+        offer = worth_offering(state["question"], options.memory.facts) if asks else ""
         record = recorded(
             state["question"],
             state["routed"],
@@ -306,13 +321,25 @@ class _Nodes:
             state.get("traces", {}),
             answer.tools,
         )
-        return {"answer": replace(answer, timings=timings, plan=plan.steps, record=record)}
+        answer = replace(
+            answer, timings=timings, plan=plan.steps, remembered=tuple(used), offer=offer, record=record
+        )
+        return {"answer": answer, "offer": offer}
+
+    def _keep(self, wish: Wish, state: TurnState, memory: UserMemory) -> Fact:
+        """Remember something, for the domain that it is about. Where the user is concerns all of them."""
+        assert memory.add is not None  # noqa: S101  there is no wish otherwise
+        owners = () if tells_place(wish.text) else self._college.router.route(wish.text).domains
+        turn = sum(isinstance(message, HumanMessage) for message in state["messages"]) + 1
+        return memory.add(wish.text, owners[0] if len(owners) == 1 else ANY, wish.consent, turn)
 
     def remember(self, state: TurnState, runtime: Runtime[TurnOptions]) -> dict[str, Any]:
         """The turn as messages, and the question that waits for an argument, if one does."""
-        if _options(runtime).cancelled.is_set():
+        options = _options(runtime)
+        if options.cancelled.is_set():
             raise TurnCancelled
         answer, question = state["answer"], state["question"]
+        chinese = says_chinese(options.memory.style.language, question)
         note = {"status": answer.status, "domains": list(answer.domains), "reason": answer.reason}
         changes: dict[str, Any] = {
             "messages": [
@@ -320,7 +347,7 @@ class _Nodes:
                 AIMessage(answer.text, additional_kwargs={"collegium": note}),
             ],
             "pending": self._pending(state),
-            "approval": approval_of(answer, question),
+            "approval": approval_of(answer, chinese=chinese),
             "answers": {},
             "traces": {},
         }
@@ -342,22 +369,20 @@ class _Nodes:
 
     def _pending(self, state: TurnState) -> Pending | None:
         """What was asked back: the subject of a question, or, by a single skill, the argument of a tool."""
-        answer, completed, earlier = state["answer"], state.get("completed"), state.get("pending")
+        answer, asked = state["answer"], state["asked"]
         if answer.reason == "unclear":
-            return Pending(domain="", question=state["asked"], arguments={})
+            return Pending(domain="", question=asked, arguments={})
         if answer.status != "clarify" or len(answer.domains) != 1 or answer.awaiting is not None:
             return None
-        domain, question = answer.domains[0], state["question"]
-        if completed is not None and earlier is not None:
-            joined = f"{earlier['question']} {question}"
-            return Pending(domain=domain, question=joined, arguments=dict(completed.arguments))
-        match = self._college.caller(domain).match(question)
-        return Pending(domain=domain, question=question, arguments=dict(match.arguments)) if match else None
+        domain = answer.domains[0]
+        recalled = state["recalled"][domain]
+        match = recalled.tool or self._college.caller(domain).match(asked)
+        return pending_with(domain, asked, match, recalled) if match else None
 
-    def _asks_the_subject(self, question: str) -> str:
+    def _asks_the_subject(self, language: Language, question: str) -> str:
         """What is said to an unclear question."""
         titles = [domain.title for domain in self._college.domains if not domain.error]
-        return without_skills(question, Plan((), "unclear"), titles).text
+        return without_skills(question, Plan((), "unclear"), titles, language=language).text
 
     def _workable(self, plan: Plan, options: TurnOptions) -> Plan:
         """Of several skills those that can work; a single one, or the last, is left to say what is wrong."""
@@ -373,13 +398,17 @@ class _Nodes:
         return replace(plan, steps=tuple(working) or plan.steps[:1])
 
     def _turns(self, state: TurnState, options: TurnOptions) -> tuple[Turn, ...]:
-        turns = options.history or turns_of(state["messages"])
-        return turns[len(turns) - self._history :] if len(turns) > self._history else turns
+        return condensed(options.history or turns_of(state["messages"]), self._history)
 
 
 def _options(runtime: Runtime[TurnOptions]) -> TurnOptions:
     """The turn's options; the defaults where the graph is run without a context."""
     return cast(TurnOptions | None, runtime.context) or TurnOptions()
+
+
+def _searching(step: Step, text: str) -> Step:
+    """A step that is asked the whole question searches for what memory makes of that."""
+    return step if step.search_query or step.question else replace(step, search_query=text)
 
 
 def _since(start: float) -> float:

@@ -55,17 +55,23 @@ class SessionInfo:
 
 def thread_id(session: str, user: str | None) -> str:
     """The checkpointer's key of a session. Raises UserError for an empty or very long name."""
-    for what, name in (("session", session), ("user", user if user is not None else "local")):
-        if not name.strip() or len(name) > _LONGEST_NAME:
-            raise UserError(
-                f"{what} name {name[:50]!r}: expected 1 to {_LONGEST_NAME} characters", subject=name
-            )
-    return _prefix(user) + session
+    return _prefix(user) + _checked("session", session)
+
+
+def user_name(user: str | None) -> str:
+    """The name under which a user's things are kept. Raises UserError for an empty or very long name."""
+    return _checked("user", user if user is not None else "local")
+
+
+def _checked(what: str, name: str) -> str:
+    if not name.strip() or len(name) > _LONGEST_NAME:
+        raise UserError(f"{what} name {name[:50]!r}: expected 1 to {_LONGEST_NAME} characters", subject=name)
+    return name
 
 
 def _prefix(user: str | None) -> str:
     """``quote`` leaves no slash in a user's name, so no user's prefix is part of another's."""
-    return quote(user if user is not None else "local", safe="") + "/"
+    return quote(user_name(user), safe="") + "/"
 
 
 def _damaged(path: Path, thread: str, error: Exception) -> str:
@@ -84,11 +90,16 @@ def _slot(thread: str) -> int:
 
 
 def turns_of(messages: Sequence[AnyMessage]) -> tuple[Turn, ...]:
-    """The conversation as plain values, in order."""
-    return tuple(
-        Turn("user" if isinstance(message, HumanMessage) else "assistant", str(message.text))
-        for message in messages
-    )
+    """The conversation as plain values, in order. A question has the domain that answered it."""
+    found: list[Turn] = []
+    for message in reversed(messages):
+        if isinstance(message, HumanMessage):
+            found.append(Turn("user", str(message.text), found[-1].domain if found else ""))
+        else:
+            note: dict[str, Any] = message.additional_kwargs.get("collegium", {})
+            domains: list[str] = note.get("domains", [])
+            found.append(Turn("assistant", str(message.text), domains[0] if domains else ""))
+    return tuple(reversed(found))
 
 
 class SessionSaver(SqliteSaver):
@@ -141,22 +152,22 @@ class SessionSaver(SqliteSaver):
 
 
 @contextmanager
-def readable(path: Path) -> Generator[None]:
-    """Turn SQLite's and decoding errors into a DataError that names the file and the way out."""
+def readable(path: Path, what: str = "session") -> Generator[None]:
+    """Turn SQLite's and decoding errors into a DataError that names the file and the way out. ``what`` it holds."""
     try:
         yield
     except CollegiumError:
         raise
     except (sqlite3.OperationalError, OSError) as error:
         if "locked" in str(error) or "busy" in str(error) or isinstance(error, Timeout):
-            message = f"session file {str(path)!r} is in use by another process; try again"
+            message = f"{what} file {str(path)!r} is in use by another process; try again"
         else:
-            message = f"session file {str(path)!r} cannot be used ({error}); check its folder's permissions"
+            message = f"{what} file {str(path)!r} cannot be used ({error}); check its folder's permissions"
         raise DataError(message, subject=path) from error
     except Exception as error:
         raise DataError(
-            f"session file {str(path)!r} is damaged ({error}). It was left as it is; "
-            f"to go on with empty sessions move it away: mv {path} {path}.damaged",
+            f"{what} file {str(path)!r} is damaged ({error}). It was left as it is; "
+            f"to go on with an empty one move it away: mv {path} {path}.damaged",
             subject=path,
         ) from error
 
@@ -178,6 +189,7 @@ class Sessions:
                 with readable(self.path), FileLock(self._lock_file("open"), timeout=BUSY_SECONDS):
                     connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, check_same_thread=False)
                     try:
+                        connection.execute("PRAGMA secure_delete = ON")  # zeros over what is deleted
                         saver = SessionSaver(connection, self.path)
                         with saver.cursor() as cursor:
                             cursor.execute("SELECT count(*) FROM checkpoints")
@@ -247,12 +259,15 @@ class Sessions:
         return {} if saved is None else saved.checkpoint["channel_values"]
 
     def delete(self, session: str, user: str | None = None) -> None:
-        """Forget a session. Raises UserError when there is no such session."""
+        """Erase a session. Raises UserError when there is no such session."""
         thread = thread_id(session, user)
         if session not in {info.name for info in self.list(user)}:  # also one that is damaged
             self.turns(session, user)
         with self.turn(thread, lambda: False), readable(self.path):
             self.saver.delete_thread(thread)
+            with self.saver.cursor(transaction=False) as cursor:
+                # What the write-ahead log still holds goes too, unless another process is reading it.
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def rename(self, session: str, new: str, user: str | None = None) -> None:
         """Give a session another name. Raises UserError when there is none, or the new name is taken."""

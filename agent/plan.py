@@ -20,7 +20,7 @@ class Step:
 
     domain: str
     search_query: str = ""
-    """The question made self-contained from the history; empty: the question itself."""
+    """The question made self-contained from history and memory; empty: the question itself."""
     question: str = ""
     """What this skill is asked where the turn asks several things; empty: the turn's question."""
     tool: str = ""
@@ -36,6 +36,6 @@ class Plan:
     steps: tuple[Step, ...]
     """Who is asked, together; empty: nobody."""
     reason: str = ""
-    """Why nobody is asked: out_of_scope, unclear, a courtesy, or "arithmetic"."""
+    """Why nobody is asked: out_of_scope, unclear, a courtesy, "arithmetic", or "remember"."""
     call: ToolCall | None = None
     """The sum that the question is, worked out."""

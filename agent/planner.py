@@ -70,11 +70,11 @@ def is_follow_up(question: str) -> bool:
     return _PRONOUN.search(question) is not None and not (size > 7 and _EXPLETIVE.search(question))
 
 
-def search_query(question: str, history: Sequence[Turn]) -> str:
-    """The question behind the last one that stands on its own; empty if there is none."""
-    earlier = [turn.text for turn in history if turn.role == "user"]
-    topic = next((text for text in reversed(earlier) if not is_follow_up(text)), "")
-    return f"{topic} {question}" if topic else ""
+def search_query(question: str, history: Sequence[Turn], domain: str = "") -> str:
+    """The question behind the last one that stands on its own, the domain's own if there is one; empty if none."""
+    earlier = [turn for turn in reversed(history) if turn.role == "user" and not is_follow_up(turn.text)]
+    own = [turn for turn in earlier if domain and turn.domain == domain]
+    return f"{(own or earlier)[0].text} {question}" if earlier else ""
 
 
 def make_plan(
@@ -117,8 +117,10 @@ def make_plan(
         domains = (max(scores, key=lambda name: scores[name]),) if scores else ()
     if not domains and (kind := courtesy_of(question)):
         return Plan((), kind)
-    query = search_query(question, history) if follows else ""
     asked = {part.domain: part.text for part in routed.parts} if len(domains) > 1 and not follows else {}
-    steps = tuple(Step(domain, query, asked.get(domain, "")) for domain in domains)
+    steps = tuple(
+        Step(domain, search_query(question, history, domain) if follows else "", asked.get(domain, ""))
+        for domain in domains
+    )
     nobody = "unclear" if routed.unclear else "out_of_scope"
     return Plan(steps, "" if domains else nobody)

@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     trusted_domains: Paths = ()
     """Pack folders whose ``tools.py`` may run."""
     sessions: Path | None = None
-    """SQLite file of the conversations; None: ``sessions.sqlite`` in the data folder."""
+    """SQLite file of the conversations, facts are beside it; None: ``sessions.sqlite`` in the data folder."""
     mcp: Path | None = None
     """File of the MCP servers whose tools the agent has; None: ``mcp.toml`` in the data folder, if it is there."""
     history: int = Field(default=6, ge=0)

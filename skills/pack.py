@@ -121,6 +121,10 @@ class Argument(_Strict):
     ask: str
     """Question to the user when the argument is missing: "What is the body weight, in kg or lb?"."""
     ask_zh: str = ""
+    recall: tuple[Regex, ...] = ()
+    """What a user told earlier gives the argument where one of these matches; none: it is always asked for."""
+    part_of: str = ""
+    """The argument that this one is a part of: it is recalled with that one, from the same text."""
 
 
 class ToolPattern(_Strict):

@@ -16,6 +16,10 @@ whole in the prompt, no adapter (the usual way); lora+rag: selected evidence and
 wrong-adapter: as the default, with the adapter of another skill; no-verify: as the default, with nothing checked
 after it is written. All but the default are for comparison."""
 
+Length = Literal["short", "normal", "long"]
+Language = Literal["en", "zh", "auto"]
+Level = Literal["lay", "expert", "any"]
+
 
 @dataclass(frozen=True, slots=True)
 class Passage:
@@ -125,6 +129,8 @@ class Turn:
 
     role: Literal["user", "assistant"]
     text: str
+    domain: str = field(default="", compare=False)
+    """Who answered it, or gave the answer; empty: not known, or nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +140,9 @@ class SkillRequest:
     question: str
     search_query: str = ""
     """The question made self-contained from the history; empty: the question itself."""
+    own_words: str = ""
+    """What was asked without what memory put into it: all that an answer may repeat without a source; empty: the
+    question that is searched for."""
     history: tuple[Turn, ...] = ()
     passages: tuple[Passage, ...] | None = None
     """Given passages are used instead of retrieval; None: use the skill's store."""
@@ -141,9 +150,17 @@ class SkillRequest:
     where: Filter | None = None
     """Which passages of the store may be used; None: all."""
     tool: ToolMatch | None = None
-    """A tool call that the conversation has completed or the caller asks for; None: look for one in the question."""
+    """A tool call that conversation and memory have completed, or that the caller asks for; None: look for one in the
+    question."""
     can_wait: bool = False
     """Whether a tool call that changes things can wait for approval; else it is refused."""
+    place: str = ""
+    """Name of the place that is meant where the question names none; empty: ask for it."""
+    length: Length = "normal"
+    language: Language = "auto"
+    """Language of what the skill says itself; auto: the question's."""
+    level: Level = "any"
+    """Of passages that answer as well: the plainer one, or the more technical one."""
 
 
 # What a skill reports while it works, in this order; the last one is always a SkillAnswer.
@@ -198,6 +215,8 @@ class SkillAnswer:
     """Why it was declined or asked back, in a word: red_flag, no_evidence, unsupported, missing_argument."""
     awaits: ToolMatch | None = None
     """A tool call that was not made, for it changes things and has to be approved first."""
+    place: str = ""
+    """The request's place, if that decided between places; else empty."""
     kind: Literal["skill_answer"] = "skill_answer"
 
 

@@ -6,7 +6,8 @@ Knows the order of the steps; each step's how is in retrieval, grounding, tool_c
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from langchain_core.language_models import BaseChatModel
@@ -14,13 +15,14 @@ from langchain_core.language_models import BaseChatModel
 import prompts
 from skills.grounding.citations import cite
 from skills.grounding.guards import raised
-from skills.grounding.places import apart
+from skills.grounding.places import apart, nearest
 from skills.grounding.select import sentence_scores
 from skills.grounding.support import Check
 from skills.grounding.support import check as check_by_rules
 from skills.grounding.table_answers import answer_from_table
 from skills.grounding.table_questions import asks_for_calculation
 from skills.grounding.tables import rows
+from skills.grounding.wording import by_level
 from skills.grounding.writer import Writer
 from skills.pack import Pack
 from skills.records import (
@@ -37,7 +39,7 @@ from skills.records import (
     ToolCall,
     ToolCalled,
 )
-from skills.retrieval.text import is_chinese
+from skills.retrieval.text import says_chinese
 from skills.tool_calls import ToolCaller
 from skills.tool_use import after_failure, use_tool
 
@@ -133,7 +135,7 @@ class DomainSkill:
         grounded = request.configuration not in ("base", "lora")
         if (found := raised(self.pack.guards, request.question)) is not None:
             status: Status = "answered" if found.action == "answer" else "declined"
-            text = found.message_zh if is_chinese(request.question) else found.message
+            text = found.message_zh if says_chinese(request.language, request.question) else found.message
             yield from self._end(status, text, confidence=1.0, reason="red_flag")
             return
         last: SkillEvent | None = None
@@ -144,7 +146,9 @@ class DomainSkill:
             return
         events = self._read(request) if grounded else self._write_freely(request)
         if isinstance(last, ToolCalled):
-            events = after_failure(self.name, last.call, request.question, events)
+            events = after_failure(
+                self.name, last.call, events, chinese=says_chinese(request.language, request.question)
+            )
         yield from events
 
     def _write_freely(self, request: SkillRequest) -> Iterator[SkillEvent]:
@@ -160,24 +164,27 @@ class DomainSkill:
         timings["retrieve"] = _milliseconds(started)
         started = time.perf_counter()
         judged = self._evidence.select(question, candidates)
-        evidence = tuple(item for item in judged if item.enough)[:SHOWN]
+        enough = by_level([item for item in judged if item.enough], request.level)
+        evidence, place = enough[:SHOWN], ""
+        places = apart(f"{question} {request.question}", _rivals(evidence))
+        if places and request.place and (there := self._there(question, request, enough)):
+            place, places, evidence, enough = request.place, (), there[:SHOWN], there
         timings["evidence"] = _milliseconds(started)
         yield Retrieved(self.name, evidence, tuple(candidates[:REPORTED]))
         if not evidence:
             confidence = 1 - (judged[0].score if judged else 0.0)
             yield from self._end(
                 "declined",
-                self._decline(request.question, candidates, judged),
+                self._decline(request, candidates, judged),
                 confidence=confidence,
                 reason="no_evidence",
                 timings=timings,
             )
             return
-        rivals = [item.passage for item in evidence if item.score >= RIVAL * evidence[0].score]
-        if places := apart(f"{question} {request.question}", rivals):
+        if places:
             yield from self._end(
                 "clarify",
-                self._which_place(request.question, places),
+                self._which_place(request, places),
                 confidence=evidence[0].score,
                 reason="which_place",
                 timings=timings,
@@ -187,18 +194,21 @@ class DomainSkill:
             yield from self._writer.write_from_passages(
                 self.name, question, passages, evidence[0].score, timings
             )
-        elif read := list(self._read_table(question, [item for item in judged if item.enough], timings)):
-            yield from read
+        elif read := list(self._read_table(question, enough, timings)):
+            yield from _placed(read, place)
         else:
-            yield from self._writer.write(
+            written = self._writer.write(
                 self.name,
                 question,
                 evidence[0],
                 configuration=request.configuration,
                 timings=timings,
+                length=request.length,
+                own_words=request.own_words,
                 # The model cannot calculate: it would give one of the figures for the result.
                 quote=asks_for_calculation(question) and bool(rows(evidence[0].passage.text)),
             )
+            yield from _placed(written, place)
 
     def _read_table(
         self, question: str, evidence: Sequence[Evidence], timings: dict[str, float]
@@ -236,25 +246,40 @@ class DomainSkill:
         order = sorted(range(len(passages)), key=lambda index: (-scores[index], index))
         return [ScoredPassage(passages[index], scores[index], out_of=len(passages)) for index in order]
 
-    def _decline(self, question: str, candidates: Sequence[ScoredPassage], judged: Sequence[Evidence]) -> str:
+    def _there(
+        self, question: str, request: SkillRequest, enough: Sequence[Evidence]
+    ) -> tuple[Evidence, ...]:
+        """Evidence about the user's place: of what was found, or else found with its name; none if there is none."""
+        here = nearest(request.place, apart(f"{question} {request.question}", _rivals(enough)))
+        if here is not None:
+            return tuple(item for item in enough if item.passage == here)
+        placed = f"{question} ({request.place})"
+        judged = self._evidence.select(placed, self._candidates(placed, request))
+        stated = [item for item in judged if item.enough and nearest(request.place, [item.passage])]
+        return by_level(stated, request.level)
+
+    def _decline(
+        self, request: SkillRequest, candidates: Sequence[ScoredPassage], judged: Sequence[Evidence]
+    ) -> str:
         """What was looked for and where, what is nearest, and what would help."""
-        name = "decline_no_evidence_zh" if is_chinese(question) else "decline_no_evidence"
+        chinese = says_chinese(request.language, request.question)
+        name = "decline_no_evidence_zh" if chinese else "decline_no_evidence"
         titles = list(dict.fromkeys(item.passage.title for item in judged if item.passage.title))[:2]
         nearest = prompts.load(f"{name}_nearest").render(titles="; ".join(titles)) if titles else ""
-        asked, title = " ".join(question.split()), self.pack.manifest.title
+        asked, title = " ".join(request.question.split()), self.pack.manifest.title
         return (
             prompts.load(name)
             .render(
                 count=str(candidates[0].out_of if candidates else 0),
-                domain=title if is_chinese(question) else title.lower(),
+                domain=title if chinese else title.lower(),
                 question=asked if len(asked) <= ECHOED else f"{asked[:ECHOED].rstrip()}…",
                 nearest=nearest,
             )
             .strip()
         )
 
-    def _which_place(self, question: str, places: Sequence[Passage]) -> str:
-        name = "clarify_place_zh" if is_chinese(question) else "clarify_place"
+    def _which_place(self, request: SkillRequest, places: Sequence[Passage]) -> str:
+        name = "clarify_place_zh" if says_chinese(request.language, request.question) else "clarify_place"
         listed = "; ".join(f"{passage.jurisdiction} ({passage.title})" for passage in places)
         return prompts.load(name).render(places=listed)
 
@@ -271,6 +296,18 @@ class DomainSkill:
         yield SkillAnswer(
             self.name, status, text, confidence=confidence, reason=reason, timings=timings or {}
         )
+
+
+def _rivals(evidence: Sequence[Evidence]) -> list[Passage]:
+    """The passages that are about as good an answer as the best."""
+    best = max((item.score for item in evidence), default=0.0)
+    return [item.passage for item in evidence if item.score >= RIVAL * best]
+
+
+def _placed(events: Iterable[SkillEvent], place: str) -> Iterator[SkillEvent]:
+    """The events, with the place that decided on the answer."""
+    for event in events:
+        yield replace(event, place=place) if place and isinstance(event, SkillAnswer) else event
 
 
 def _milliseconds(started: float) -> float:

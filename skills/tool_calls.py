@@ -2,7 +2,7 @@
 
     1 pack_tools   plain typed functions of a pack -> LangChain tools with a strict pydantic schema
     2 match        patterns of ``tools.toml`` find the tool and its arguments in a question, without a model
-    3 complete     a reply ("80 kg") fills in what a match was missing
+    3 complete     a reply ("80 kg") fills in what a match was missing; recall: what the user told earlier does
     4 call         validate, run (see tool_runs), and report the result as a ToolCall
 
 Knows patterns and tools; not sessions, models, or what is done with a result.
@@ -13,6 +13,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from langchain_core.tools import BaseTool, StructuredTool
@@ -171,6 +172,11 @@ class ToolCaller:
                 raise DataError(
                     f"tools.toml: {name!r} has no argument {min(unknown)!r}; it has {sorted(fields)}"
                 )
+            for key, argument in pattern.arguments.items():
+                if argument.part_of and argument.part_of not in pattern.arguments:
+                    raise DataError(
+                        f"tools.toml: {name!r}: {key!r} is part of {argument.part_of!r}: no such argument"
+                    )
             if lacking := set(self.required(name)) - pattern.arguments.keys():
                 raise DataError(f"tools.toml: {name!r} needs patterns for its argument {min(lacking)!r}")
 
@@ -227,6 +233,34 @@ class ToolCaller:
             return None
         return self._matched(asked.tool, f"{question} {reply}", {**given, **found})
 
+    def recall(
+        self, match: ToolMatch, question: str, told: Sequence[str]
+    ) -> tuple[ToolMatch, dict[str, int]]:
+        """The match with what the user told earlier about arguments that it lacks, and from which of ``told`` each is.
+
+        Only arguments with ``recall`` patterns, from texts where one matches. Texts that disagree give nothing.
+        """
+        arguments = self.patterns[match.tool].arguments
+        said: dict[str, list[tuple[int, dict[str, object]]]] = {}
+        for place, text in enumerate(map(_plain, told)):
+            found = self._find(match.tool, text)
+            for key in found:
+                if key not in match.arguments and _any(arguments[key].recall, text):
+                    parts = {name: found[name] for name in found if arguments[name].part_of == key}
+                    said.setdefault(key, []).append((place, {key: found[key], **parts}))
+        values: dict[str, object] = dict(match.arguments)
+        sources: dict[str, int] = {}
+        for key, given in said.items():
+            if all(value == given[0][1] for _, value in given):
+                values |= given[0][1]
+                sources[key] = given[0][0]
+        return (self._matched(match.tool, question, values), sources) if sources else (match, {})
+
+    def ask(self, match: ToolMatch, chinese: bool) -> str:
+        """The question to the user for what a match is missing, in that language."""
+        arguments = self.patterns[match.tool].arguments
+        return ("" if chinese else " ").join(self._ask(arguments[key], chinese) for key in match.missing)
+
     def terms(self, name: str) -> ToolTerms:
         """On which terms a tool runs."""
         return self._terms.get(name, DEFAULT)
@@ -272,9 +306,8 @@ class ToolCaller:
 
     def _matched(self, name: str, question: str, arguments: Mapping[str, object]) -> ToolMatch:
         missing = tuple(key for key in self.required(name) if key not in arguments)
-        chinese = has_chinese(question)
-        questions = [self._ask(self.patterns[name].arguments[key], chinese) for key in missing]
-        return ToolMatch(name, dict(arguments), missing, ("" if chinese else " ").join(questions))
+        match = ToolMatch(name, dict(arguments), missing)
+        return replace(match, ask=self.ask(match, has_chinese(question)))
 
     @staticmethod
     def _ask(argument: Argument, chinese: bool) -> str:

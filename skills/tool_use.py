@@ -15,7 +15,7 @@ from dataclasses import replace
 import prompts
 from skills.errors import ToolFailed, ToolInputError
 from skills.records import SkillAnswer, SkillEvent, SkillRequest, Token, ToolCall, ToolCalled, ToolMatch
-from skills.retrieval.text import is_chinese
+from skills.retrieval.text import says_chinese
 from skills.tool_calls import ToolCaller
 
 
@@ -29,7 +29,12 @@ def use_tool(domain: str, tools: ToolCaller, request: SkillRequest) -> Iterator[
     if match is None:
         return
     if match.missing:
-        yield from _said(domain, match.ask, "missing_argument")
+        ask = (
+            match.ask
+            if request.language == "auto"
+            else tools.ask(match, says_chinese(request.language, request.question))
+        )
+        yield from _said(domain, ask, "missing_argument")
         return
     started = time.perf_counter()
     try:
@@ -54,10 +59,10 @@ def use_tool(domain: str, tools: ToolCaller, request: SkillRequest) -> Iterator[
 
 
 def after_failure(
-    domain: str, call: ToolCall, question: str, events: Iterator[SkillEvent]
+    domain: str, call: ToolCall, events: Iterator[SkillEvent], *, chinese: bool
 ) -> Iterator[SkillEvent]:
     """What a skill reports without the tool that failed: first that it failed, then what the events say."""
-    notice = f"{failure(call, chinese=is_chinese(question))}\n\n"
+    notice = f"{failure(call, chinese=chinese)}\n\n"
     yield Token(notice, domain)
     for event in events:
         if isinstance(event, SkillAnswer):
@@ -93,7 +98,7 @@ def written(tool: str, arguments: Mapping[str, object]) -> str:
 
 def _approval(domain: str, match: ToolMatch, request: SkillRequest) -> Iterator[SkillEvent]:
     name = "approval_ask" if request.can_wait else "approval_no_session"
-    text = prompts.load(f"{name}_zh" if is_chinese(request.question) else name).render(
+    text = prompts.load(f"{name}_zh" if says_chinese(request.language, request.question) else name).render(
         call=written(match.tool, match.arguments)
     )
     if request.can_wait:
@@ -122,7 +127,7 @@ class ToolSkill:
             yield last
         if isinstance(last, SkillAnswer):
             return
-        chinese = is_chinese(request.question)
+        chinese = says_chinese(request.language, request.question)
         text = prompts.load("decline_no_tool_zh" if chinese else "decline_no_tool").render()
         reason, calls = "no_tool", ()
         if isinstance(last, ToolCalled):

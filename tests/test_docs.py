@@ -25,7 +25,7 @@ def blocks(language: str) -> list[str]:
 
 
 PYTHON = blocks("python")
-BOT, STREAM, CLIENT = PYTHON
+BOT, STREAM, MEMORY, CLIENT = PYTHON
 
 
 def executed(code: str, capsys: pytest.CaptureFixture[str]) -> str:
@@ -50,6 +50,13 @@ def test_the_support_bot(weights_home: Path, capsys: pytest.CaptureFixture[str])
 @pytest.mark.weights
 def test_streaming_from_own_passages(weights_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "with meals" in executed(STREAM, capsys)
+
+
+@pytest.mark.weights
+def test_memory(weights_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    printed = executed(MEMORY, capsys)
+    assert "The body mass index is 26.1" in printed
+    assert "[('I weigh 80 kg', 'weight_kg')]" in printed
 
 
 @pytest.mark.weights

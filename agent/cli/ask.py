@@ -48,6 +48,9 @@ def command(
     session: Annotated[
         str | None, typer.Option("--session", help="Remember the turn in this session.")
     ] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", help="Whose session and memory; default with --session: yours.")
+    ] = None,
     where: Where = None,
     as_of: AsOf = None,
 ) -> None:
@@ -64,6 +67,7 @@ def command(
     from skills.retrieval.filters import filter_of
 
     options: dict[str, Any] = {
+        "user": user,
         "domain": domain,
         "store": store,
         "configuration": configuration,

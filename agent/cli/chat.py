@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
+from agent.cli import memory
 from agent.cli.render import TurnView, clean
 from agent.events import Answer, Answered, Awaiting, Event
 from agent.plan import TOOLS, Plan, Step
@@ -44,9 +45,14 @@ Ctrl-C stops an answer, Ctrl-D ends the conversation.
   /tool            the tools; /tool NAME key=value ... calls one
   /session [NAME]  show the session, or go on with another one
   /new             start a new session
+  /memory          what I remember about you
+  /remember TEXT   remember that; /remember DOMAIN: TEXT for one domain only
+  /forget ID       erase it
+  /style [X=Y]     how you want to be answered, or change it
   /help            this text
   /quit            end the conversation"""
-COMMANDS = ("/help", "/skills", "/sources", "/plan", "/tool", "/session", "/new", "/quit")
+MEMORY = ("/memory", "/remember", "/forget", "/style")
+COMMANDS = ("/help", "/skills", "/sources", "/plan", "/tool", "/session", "/new", *MEMORY, "/quit")
 
 
 class Talker(Protocol):
@@ -68,8 +74,9 @@ class Chat:
     """One conversation.
 
     ``read`` gives the next input, raises EOFError at its end and KeyboardInterrupt on Ctrl-C.
-    ``skills`` are the lines of /skills; ``known`` lists the stored sessions. ``confirm`` asks whether a tool that
-    changes things may run; without it nobody is there to ask, and none runs.
+    ``skills`` are the lines of /skills; ``known`` lists the stored sessions; ``memory`` runs one of MEMORY with the
+    rest of its line and gives what to say. ``confirm`` asks whether a tool that changes things may run; without it
+    nobody is there to ask, and none runs.
     """
 
     def __init__(
@@ -83,6 +90,7 @@ class Chat:
         skills: Iterable[str] = (),
         known: Callable[[], Iterable[str]] = tuple,
         confirm: Callable[[], bool] = lambda: False,
+        memory: Callable[[str, str], str] = lambda command, _: f"{command}: there is no memory here",
     ) -> None:
         self.agent = agent
         self.view = view
@@ -93,6 +101,7 @@ class Chat:
         self._skills = tuple(skills)
         self._known = known
         self._confirm = confirm
+        self._memory = memory
 
     def run(self) -> None:
         """Talk until the user ends it."""
@@ -189,6 +198,8 @@ class Chat:
             case "/new":
                 self.session, self.last = new_session(), None
                 self._say(f"session {self.session}")
+            case _ if name in MEMORY:
+                self._say(self._memory(name, rest))
             case _:
                 self._say(f"unknown command {name!r}; known: {' '.join(COMMANDS)}")
 
@@ -328,6 +339,7 @@ def command(
             skills=[f"  {one.name:<12}{one.error or one.description}" for one in agent.domains],
             known=lambda: [info.name for info in agent.sessions()],
             confirm=ask_yes_or_no if interactive else lambda: False,
+            memory=lambda name, rest: memory.in_chat(agent, name, rest),
         )
         if interactive:
             # A shell's background jobs start with Ctrl-C ignored, and so do their children.

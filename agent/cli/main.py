@@ -31,6 +31,7 @@ from agent.cli import (
     evaluate,
     index,
     mcp,
+    memory,
     models,
     predict,
     replay,
@@ -77,6 +78,7 @@ app.command("ask")(ask.command)
 app.command("serve")(serve.command)
 app.command("mcp")(mcp.command)
 app.add_typer(sessions.app, name="sessions")
+app.add_typer(memory.app, name="memory")
 app.command("predict")(predict.command)
 app.command("route")(route.command)
 app.command("retrieve")(retrieve.command)

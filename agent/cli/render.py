@@ -18,6 +18,7 @@ from rich.status import Status as Spinner
 from rich.text import Text
 
 from agent.events import Answer, Answered, Event, Failed, Routed
+from prompts import load
 from skills.errors import ModelError
 from skills.records import Citation, Retrieved, Token, ToolCall, ToolCalled, Verified
 from skills.retrieval.text import has_chinese
@@ -184,6 +185,16 @@ class TurnView:
             head, quote = footnote(citation)
             self.console.print(
                 Text.assemble((f"  {head}: ", "cyan"), (f"“{quote}”", "dim")), soft_wrap=self.plain
+            )
+        for one in answer.remembered:
+            whence = "a setting of yours" if one.id == "style" else "you told me"
+            self.console.print(
+                Text(f"  {whence}: “{clean(one.text)}” ({one.use})", "dim"), soft_wrap=self.plain
+            )
+        if answer.offer:
+            prompt = "offer_remember_zh" if has_chinese(answer.offer) else "offer_remember"
+            self.console.print(
+                Text(clean(load(prompt).render(text=answer.offer)), "cyan"), soft_wrap=self.plain
             )
         for name in answer.domains if answer.status == "answered" else ():
             domain = self._domains.get(name)

@@ -1,8 +1,12 @@
-"""``collegium sessions``: list, show, rename, fork and delete remembered conversations. Knows the session file only."""
+"""``collegium sessions``: list, show, export, rename, fork, delete.
+
+Knows the session file only.
+"""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -40,6 +44,30 @@ def show(name: Name, user: User = None, as_json: AsJson = False) -> None:
             print(json.dumps({"role": turn.role, "text": turn.text}, ensure_ascii=False))
         else:
             print(f"{turn.role}: {clean(turn.text)}")
+
+
+@app.command()
+def export(
+    name: Annotated[str | None, typer.Argument(help="Name of the session; default: all of them.")] = None,
+    target: Annotated[Path | None, typer.Option("--out", help="File; default: standard output.")] = None,
+    user: User = None,
+) -> None:
+    """Write sessions as JSON Lines, a message each: {session, role, text, domain}."""
+    from skills.files import atomic_file
+
+    stored = _sessions()
+    names = [name] if name is not None else [info.name for info in stored.list(user)]
+    rows = [
+        {"session": one, "role": turn.role, "text": turn.text, "domain": turn.domain}
+        for one in names
+        for turn in stored.turns(one, user)
+    ]
+    lines = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+    if target is None:
+        print(lines, end="")
+    else:
+        with atomic_file(target) as partial:
+            partial.write_text(lines, encoding="utf-8")
 
 
 @app.command()

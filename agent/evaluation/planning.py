@@ -36,17 +36,18 @@ def scores(split: str, router: Router, callers: Mapping[str, ToolCaller]) -> dic
     """{figure: {share, low, high, n}} of all sets; tools of the domains in ``callers``."""
     found: dict[str, list[bool]] = {}
     outcomes = [
-        *_several_domains(_rows(f"several_domains.{split}"), router.route),
-        *_follow_ups(_rows(f"follow_ups.{split}"), router),
+        *_several_domains(rows_of(f"several_domains.{split}"), router.route),
+        *_follow_ups(rows_of(f"follow_ups.{split}"), router),
     ]
     for domain, caller in callers.items():
-        outcomes += _tools(_rows(f"tools.{domain}.{split}"), domain, caller)
+        outcomes += _tools(rows_of(f"tools.{domain}.{split}"), domain, caller)
     for name, right in outcomes:
         found.setdefault(name, []).append(right)
-    return {name: _share(values) for name, values in found.items()}
+    return {name: share(values) for name, values in found.items()}
 
 
-def _rows(name: str) -> list[Row]:
+def rows_of(name: str) -> list[Row]:
+    """The rows of a set that ships with the project; none if there is no such set."""
     path = SETS / f"{name}.jsonl"
     return list(read_jsonl(path, required=("text",))) if path.is_file() else []
 
@@ -134,7 +135,8 @@ def same_value(one: Any, other: Any) -> bool:
             return str(one) == str(other)
 
 
-def _share(values: list[bool]) -> dict[str, float]:
+def share(values: list[bool]) -> dict[str, float]:
+    """{share, low, high, n} with the 95 % Wilson interval."""
     from scipy.stats import binomtest
 
     interval = binomtest(sum(values), len(values)).proportion_ci(method="wilson")

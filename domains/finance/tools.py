@@ -1,7 +1,8 @@
 """Finance calculators: loans, growth, capital budgeting, bonds, ratios, cost of capital, Chinese income tax.
 
-Rates go in and come out in percent (6 means 6%). Amounts have no currency: a result is in the currency of the
-amounts given. Knows arithmetic only: no market data, no advice, no fees or taxes beyond the ones named.
+Rates go in and come out in percent (6 means 6%). Amounts have no currency of their own: a result is in the
+currency of the amounts given, and carries its code where that is given. Knows arithmetic only: no market data, no
+advice, no fees or taxes beyond the ones named.
 """
 
 import functools
@@ -50,6 +51,14 @@ def _span(description: str) -> Any:
     return Field(description=f"{description}, in years", gt=0, le=100, allow_inf_nan=False)
 
 
+Currency = Annotated[str, Field(description="ISO 4217 code of the amounts", pattern=r"^(?:[A-Z]{3})?$")]
+
+
+def _in(currency: str) -> Callable[[float], str]:
+    """How an amount is written: to cents, with its currency if that is known."""
+    return lambda value: f"{currency} {value:,.2f}".lstrip()
+
+
 def _solve(excess: Callable[[float], float], low: float, high: float) -> float:
     """The zero of a falling function by bisection, to 1e-12 relative."""
     for _ in range(200):
@@ -63,6 +72,7 @@ def loan_payment(
     principal: Annotated[float, _amount("Amount borrowed")],
     annual_rate: Annotated[float, _rate("Nominal annual interest rate")],
     years: Annotated[float, _span("Term")],
+    currency: Currency = "",
 ) -> Result:
     """Monthly payment of a fully amortising loan or mortgage with equal payments.
 
@@ -77,9 +87,10 @@ def loan_payment(
         principal * monthly / -math.expm1(-months * math.log1p(monthly)) if monthly else principal / months
     )
     interest = payment * months - principal
+    money = _in(currency)
     text = (
-        f"The monthly payment on a loan of {principal:,.2f} at {annual_rate:g}% a year over {months} "
-        f"months is {payment:,.2f}, and total interest is {interest:,.2f} (rounded to cents; taxes, "
+        f"The monthly payment on a loan of {money(principal)} at {annual_rate:g}% a year over {months} "
+        f"months is {money(payment)}, and total interest is {money(interest)} (rounded to cents; taxes, "
         "insurance and fees not included)."
     )
     return text, {"monthly_payment": payment, "months": months, "total_interest": interest}
@@ -90,6 +101,7 @@ def equal_principal_loan(
     principal: Annotated[float, _amount("Amount borrowed")],
     annual_rate: Annotated[float, _rate("Nominal annual interest rate")],
     years: Annotated[float, _span("Term")],
+    currency: Currency = "",
 ) -> Result:
     """First and last payment of a loan repaid with equal principal each month (等额本金).
 
@@ -103,10 +115,11 @@ def equal_principal_loan(
     part = principal / months
     first, last = part + principal * monthly, part * (1 + monthly)
     interest = principal * monthly * (months + 1) / 2
+    money = _in(currency)
     text = (
-        f"With equal principal on {principal:,.2f} at {annual_rate:g}% a year over {months} months the "
-        f"first payment is {first:,.2f}, each later one is {part * monthly:,.2f} less, the last is "
-        f"{last:,.2f}, and total interest is {interest:,.2f} (rounded to cents)."
+        f"With equal principal on {money(principal)} at {annual_rate:g}% a year over {months} months the "
+        f"first payment is {money(first)}, each later one is {money(part * monthly)} less, the last is "
+        f"{money(last)}, and total interest is {money(interest)} (rounded to cents)."
     )
     return text, {
         "first_payment": first,
@@ -127,6 +140,7 @@ def compound_interest(
     monthly_deposit: Annotated[
         float, Field(description="Deposit at the end of each month", ge=0, le=1e9)
     ] = 0,
+    currency: Currency = "",
 ) -> Result:
     """Future value of savings with compound interest and optional monthly deposits.
 
@@ -146,10 +160,11 @@ def compound_interest(
         months = round(years * 12)
         value += monthly_deposit * (((1 + monthly) ** months - 1) / monthly if monthly else months)
         paid += monthly_deposit * months
-    extra = f" with {monthly_deposit:,.2f} added each month" if monthly_deposit else ""
+    money = _in(currency)
+    extra = f" with {money(monthly_deposit)} added each month" if monthly_deposit else ""
     text = (
-        f"{principal:,.2f}{extra} grows to {value:,.2f} in {years:g} years at {annual_rate:g}% a year, "
-        f"compounded {periods_per_year:g} times a year; {value - paid:,.2f} of it is interest (rounded to "
+        f"{money(principal)}{extra} grows to {money(value)} in {years:g} years at {annual_rate:g}% a year, "
+        f"compounded {periods_per_year:g} times a year; {money(value - paid)} of it is interest (rounded to "
         "cents)."
     )
     return text, {"future_value": value, "interest": value - paid}
@@ -160,6 +175,7 @@ def present_value(
     future_value: Annotated[float, _amount("Amount to be received")],
     annual_rate: Annotated[float, _rate("Annual discount rate")],
     years: Annotated[float, _span("Time until the payment")],
+    currency: Currency = "",
 ) -> Result:
     """Present value of one future payment.
 
@@ -169,9 +185,10 @@ def present_value(
     Source: present value formula, FV / (1 + r)^n.
     """
     value = future_value / (1 + annual_rate / 100) ** years
+    money = _in(currency)
     text = (
         f"The present value of {future_value:,.2f} due in {years:g} years at {annual_rate:g}% a year is "
-        f"{value:,.2f} (rounded to cents)."
+        f"{money(value)} (rounded to cents)."
     )
     return text, {"present_value": value}
 

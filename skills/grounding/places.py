@@ -58,6 +58,11 @@ def named(text: str) -> frozenset[str]:
     return frozenset(code for code in found if code is not None)
 
 
+def names(text: str) -> tuple[str, ...]:
+    """The places that a text names, as it names them."""
+    return tuple(_names()[0].findall(text))
+
+
 def elsewhere(question: str, passage: Passage) -> bool:
     """Whether the question names a place and the passage states jurisdictions that neither are it, nor lie in it, nor
     have it in them, and does not speak of it."""
@@ -82,6 +87,17 @@ def apart(question: str, passages: Sequence[Passage]) -> tuple[Passage, ...]:
         if not any(_related(one, other) for known in found for one in known for other in places):
             found[places] = passage
     return tuple(found.values()) if len(found) > 1 else ()
+
+
+def nearest(place: str, passages: Sequence[Passage]) -> Passage | None:
+    """The one passage whose places the named one is, lies in or has in it; None where there is none, or are several."""
+    wanted = named(place)
+    found = [
+        passage
+        for passage in passages
+        if any(_related(one, other) for one in wanted for other in _stated(passage))
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def _stated(passage: Passage) -> frozenset[str]:

@@ -24,6 +24,7 @@ from skills.records import (
     Citation,
     Configuration,
     Evidence,
+    Length,
     Passage,
     SkillAnswer,
     SkillEvent,
@@ -36,6 +37,8 @@ MAX_TOKENS = 160
 """Longest answer, in tokens."""
 QUOTED = 2
 """Sentences of a source that stand in for unsupported writing, at most."""
+LONG = 5
+"""Sentences up to which a long answer goes on with its source's."""
 NEAR, FAR = 0.5, 4.0
 """Distance to the best sentence's score within which a sentence answers the question as well as the best, and beyond
 which it misses the point."""
@@ -78,6 +81,8 @@ class Writer:
         configuration: Configuration,
         timings: dict[str, float],
         quote: bool = False,
+        length: Length = "normal",
+        own_words: str = "",
     ) -> Iterator[SkillEvent]:
         """Answer from one passage's evidence, sentence by sentence; ends with the SkillAnswer.
 
@@ -85,9 +90,12 @@ class Writer:
             2 write   the model writes; a sentence counts if its source supports it and it was not drawn from one
                       that misses the point; it is released as soon as one came from a sentence near the best
             3 quote   where none did, the best sentence goes first, word for word
+            4 add     to a long answer: the source's further sentences that bear on the question; a short one ends after
+                      its first
 
         Chinese evidence is quoted, not rewritten: the default base does not write Chinese. ``quote``: so is this. So is
         what does not fit the context beside the question.
+        ``own_words``: the question without what memory put into it, which no source is needed to repeat.
         """
         passage = evidence.passage
         ranked = self._rank(question, evidence)
@@ -112,7 +120,9 @@ class Writer:
         user = "" if quote else self._prompt(question, evidence, ranked, configuration)
         if user:
             for sentence in self._sentences(user, configuration, timings):
-                verdict = check(sentence, [unit.text for unit in read], question, context=context)
+                verdict = check(
+                    sentence, [unit.text for unit in read], own_words or question, context=context
+                )
                 unit = ranked[0][1] if verdict.part is None else read[verdict.part]
                 short = len(without_marks(sentence).split()) < SHORTEST
                 reason = verdict.reason or ("point" if unit in far and not short else "")
@@ -121,14 +131,22 @@ class Writer:
                     continue
                 held.append((unit, sentence))
                 if shown or short or unit in near:
-                    for item in held:
+                    for item in held[-1:] if length == "short" else held:
                         yield from show(*item)
                     held.clear()
+                    if length == "short" and not short:
+                        break
         if not shown:
-            for unit in sorted(near[: 1 if held else QUOTED], key=lambda unit: unit.start):
+            for unit in sorted(
+                near[: 1 if held or length == "short" else QUOTED], key=lambda unit: unit.start
+            ):
                 yield from show(unit, unit.text)
-            for item in held:
+            for item in held if length != "short" else ():
                 yield from show(*item)
+        if length == "long":
+            for unit in read:
+                if len(shown) < LONG and unit not in far and unit.span not in spans:
+                    yield from show(unit, unit.text)
         yield SkillAnswer(
             domain,
             "answered",

@@ -14,6 +14,8 @@ from typing import Literal
 
 import Stemmer
 
+from skills.records import Language
+
 Block = Literal["heading", "item", "row", "prose"]
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
@@ -183,6 +185,11 @@ def is_chinese(text: str) -> bool:
     """Whether a text is mostly Chinese: a Han character counts like one Latin word."""
     han = len(_HAN_CHARACTER.findall(text))
     return han > 0.4 * (han + len(_LATIN_WORD.findall(text)))
+
+
+def says_chinese(language: Language, question: str) -> bool:
+    """Whether what is said about a question is said in Chinese; auto: in the question's language."""
+    return language == "zh" or (language == "auto" and is_chinese(question))
 
 
 @lru_cache(maxsize=65536)

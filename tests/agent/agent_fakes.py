@@ -75,7 +75,11 @@ def bmi_caller() -> ToolCaller:
         {
             "triggers": ["BMI"],
             "arguments": {
-                "weight": {"patterns": [{"regex": r"(?P<value>[\d.]+) ?kg"}], "ask": "What is the weight?"},
+                "weight": {
+                    "patterns": [{"regex": r"(?P<value>[\d.]+) ?kg"}],
+                    "ask": "What is the weight?",
+                    "recall": ["weight"],
+                },
                 "height": {"patterns": [{"regex": r"(?P<value>[\d.]+) ?cm"}], "ask": "What is the height?"},
             },
         }

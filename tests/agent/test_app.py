@@ -13,8 +13,8 @@ import pytest
 from agent.app import LONGEST_QUESTION, Agent
 from agent.composition import College, Domain
 from agent.events import Answered, Failed, Routed
-from agent.graph import TurnOptions
 from agent.plan import Plan, Step
+from agent.turn import TurnOptions
 from skills.errors import CollegiumError, DataError, ModelError, UserError
 from skills.records import Filter, Passage, SkillAnswer, SkillEvent, SkillRequest, Token, ToolCalled, Verified
 from tests.agent.agent_fakes import Endless, FakeSkill, answered, broken_member, citation, make_agent, member

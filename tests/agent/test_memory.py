@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent.app import Agent
-from agent.graph import TurnOptions
+from agent.turn import TurnOptions
 from skills.errors import DataError, ModelError, UserError
 from skills.records import SkillEvent, SkillRequest, Turn
 from tests.agent.agent_fakes import FakeSkill, answered, make_agent
@@ -92,6 +92,18 @@ def test_sessions_are_listed_last_used_first_and_deleted(skill: FakeSkill, file:
             missing("a")
     agent.ask("medical again", session="a")
     assert len(agent.turns("a")) == 2
+
+
+def test_a_deleted_session_is_erased_from_the_files(skill: FakeSkill, file: Path) -> None:
+    def stored() -> bytes:
+        return b"".join(path.read_bytes() for path in file.parent.iterdir() if path.is_file())
+
+    with agent_over(skill, file) as agent:
+        agent.ask("medical secret one", session="s")
+        agent.ask("medical secret two", session="s")
+        assert b"secret one" in stored()
+        agent.delete_session("s")
+        assert b"secret" not in stored()
 
 
 def test_looking_does_not_make_a_file(skill: FakeSkill, file: Path) -> None:
@@ -324,3 +336,28 @@ def test_no_secret_of_a_user_reaches_another(skill: FakeSkill, file: Path) -> No
         for user in users:
             told = " ".join(turn.text for turn in agent.turns("s", user))
             assert {name for name in users if f"secret-of-{name}." in told} == {user}
+
+
+def test_no_fact_of_a_user_reaches_another(skill: FakeSkill, file: Path) -> None:
+    """1,000 turns of 20 users, each with a plan, a medicine and a place that no other gets to see."""
+    users = [f"<user-{number}>" for number in range(20)]
+    places = ("China", "Germany", "France", "Canada", "Japan")
+    homes = {user: places[number % len(places)] for number, user in enumerate(users)}
+    with agent_over(skill, file) as agent:
+        for user in users:
+            agent.ask(f"Remember that my medical plan is secret{user}.", session="s", user=user)
+            agent.remember(f"I take drug{user}", user=user, domain="medical")
+            agent.remember(f"I live in {homes[user]}", user=user)
+        for turn in range(50):
+            asked = ("my plan", "my medicine", "a plan")[turn % 3]
+            for user in users:
+                answer = agent.ask(f"what is medical about {asked}?", user=user)
+                request = skill.requests[-1]
+                seen = f"{request} {answer}"
+                assert not [other for other in users if other != user and other in seen]
+                assert (user in request.search_query) == (asked != "a plan")
+                assert request.place == homes[user]
+        agent.forget_all(users[0])
+        agent.ask("what is medical about my plan?", user=users[0])
+        assert (skill.requests[-1].search_query, skill.requests[-1].place) == ("", "")
+        assert all(len(agent.facts(user)) == 3 for user in users[1:])
