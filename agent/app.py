@@ -462,4 +462,4 @@ def given_passages(rows: Sequence[Given]) -> tuple[Passage, ...]:
 
 
 def _failed(error: CollegiumError) -> Failed:
-    return Failed(str(error), type(error).__name__)
+    return Failed(str(error), type(error).__name__, getattr(error, "retry_after", 0))

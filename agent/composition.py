@@ -296,18 +296,27 @@ class _Parts:
         """sha256 of the adapters that were loaded, by pack."""
 
     def engine(self) -> Engine:
-        """The base model with every pack's adapter. One that does not fit breaks its own skill only."""
+        """The base model with every pack's adapter. One that does not fit breaks its own skill only.
+
+        What a server's base is cannot be seen from here: it gets an adapter only where the settings name one.
+        """
         if self._engine is None:
             from skills.llm import load_engine
             from skills.llm.adapter_files import read_adapter
 
             settings = self._settings
             engine = load_engine(
-                settings.engine, settings.base, context=settings.context, threads=settings.threads
+                settings.engine,
+                settings.base,
+                context=settings.context,
+                threads=settings.threads,
+                endpoint=settings.endpoint,
+                slots=settings.slots,
+                warm=settings.warm,
             )
             self._bad_adapters = {}
             for pack in self._packs:
-                if pack.adapter is not None:
+                if pack.adapter is not None and settings.engine != "remote":
                     try:
                         engine.add_adapter(pack.name, pack.adapter)
                         self._adapters[pack.name] = read_adapter(
@@ -336,6 +345,7 @@ class _Parts:
         return DomainSkill(
             pack,
             model=CollegiumChatModel(engine=engine),
+            adapter=pack.name if pack.name in engine.adapters() else None,
             store=store,
             evidence=self._judge(pack),
             tools=self.caller(pack),

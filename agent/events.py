@@ -115,10 +115,14 @@ class Failed:
     message: str
     error: str
     """Name of the exception class."""
+    retry_after: int = 0
+    """Seconds after which the same request is likely to be answered; 0: that is not what is wrong."""
     kind: Literal["failed"] = "failed"
 
     def as_error(self) -> errors.CollegiumError:
         """The error to raise: its class says who must act."""
+        if self.error == errors.BusyError.__name__:
+            return errors.BusyError(self.message, retry_after=self.retry_after)
         kinds = (errors.UserError, errors.ToolInputError, errors.ModelError, errors.DataError)
         named = {kind.__name__: kind for kind in kinds} | {"ToolFailed": errors.ModelError}
         return named.get(self.error, errors.CollegiumError)(self.message)

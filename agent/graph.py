@@ -192,8 +192,10 @@ class _Nodes:
             last_domain=state.get("last_domain", "") if options.domain is None else options.domain,
             must_answer=options.passages is not None or options.store is not None,
         )
-        if plan.reason == "out_of_scope" and (owner := self._owner_of_tool(state["question"])):
-            plan = Plan((Step(owner),))
+        brought = options.domain is not None or options.passages is not None or options.store is not None
+        alone = len(plan.steps) == 1 or plan.reason in ("out_of_scope", "unclear")
+        if alone and not brought and (owner := self._owner_of_tool(state["question"], bool(plan.steps))):
+            plan = plan if owner in (step.domain for step in plan.steps) else Plan((Step(owner),))
         if read.text:
             plan = replace(plan, steps=tuple(_searching(step, read.text) for step in plan.steps))
         return self._workable(plan, options)
@@ -353,9 +355,10 @@ class _Nodes:
             changes["last_domain"] = answer.domains[0]
         return changes
 
-    def _owner_of_tool(self, question: str) -> str:
-        """Who has the one tool that a question of no domain is for; empty: nobody. A domain's has to be complete."""
-        if self._college.caller(TOOLS).match(question):
+    def _owner_of_tool(self, question: str, owned: bool) -> str:
+        """The one domain whose calculator a question gives all values for, whatever the router made of it; empty: there
+        is none. A question that is nobody's (not ``owned``) goes to a tool that every skill may call first."""
+        if not owned and self._college.caller(TOOLS).match(question):
             return TOOLS
         owners: list[str] = []
         for domain in self._college.domains:

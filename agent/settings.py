@@ -5,16 +5,19 @@ Knows names, types and defaults; loads nothing. The data folder is ``COLLEGIUM_H
 
 from __future__ import annotations
 
+import json
 import os
+import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, StrictInt, StrictStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from skills.errors import UserError
 from skills.grounding.decision import Risk
 from skills.home import home
+from skills.llm import Endpoint, EngineKind
 
 
 def _split(value: object) -> object:
@@ -22,8 +25,21 @@ def _split(value: object) -> object:
     return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
 
 
+def _table(value: object) -> object:
+    """A JSON object, or the TOML file of that name, as a dictionary; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value) if value.lstrip().startswith("{") else tomllib.loads(Path(value).read_text())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"expected a JSON object or the path of a TOML file ({error})") from error
+
+
 Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
 """Folders; in the environment joined by the platform's path separator."""
+
+Places = Annotated[dict[str, StrictInt | StrictStr], NoDecode, BeforeValidator(_table)]
+"""Adapter name -> where a server has it; in the environment as JSON, or the path of a TOML file."""
 
 
 class Settings(BaseSettings):
@@ -33,12 +49,25 @@ class Settings(BaseSettings):
 
     base: str = "smollm2-135m-instruct"
     """Base model: a known name, a GGUF file or a Hugging Face folder."""
-    engine: Literal["auto", "llamacpp", "torch"] = "auto"
-    """What runs the model; auto: torch where there is a GPU, else llama.cpp."""
+    engine: EngineKind = "auto"
+    """What runs the model; auto: torch where there is a GPU, else llama.cpp; remote: a server."""
+    remote_url: str = ""
+    """The server of the remote engine: any that speaks OpenAI's chat completions."""
+    remote_model: str = ""
+    """Its base model's name there; empty: the first that it lists."""
+    remote_key: SecretStr = SecretStr("")
+    """Its key. Shown nowhere."""
+    remote_adapters: Places = Field(default_factory=dict[str, int | str])
+    """Domain -> its adapter on the server: a model name, a folder that vLLM loads, or llama.cpp's number or file.
+    The others are written by the server's base model."""
     context: int = Field(default=4096, ge=256)
     """Tokens of prompt and answer together."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads of the model; None: the engine's choice."""
+    slots: int = Field(default=1, ge=1)
+    """Answers that llama.cpp computes at once; with more than one, a word now and then depends on what runs beside."""
+    warm: int = Field(default=1, ge=1)
+    """Contexts that llama.cpp keeps, for as many adapters or conversations in turn; each costs memory."""
     risk: Risk = "balanced"
     """How sure a skill has to be of its evidence before it answers: cautious, balanced or bold."""
     domains: Paths = ()
@@ -58,8 +87,17 @@ class Settings(BaseSettings):
 
     @property
     def mcp_file(self) -> Path | None:
+        """The file of MCP servers, if there is one."""
         default = home() / "mcp.toml"
         return self.mcp or (default if default.exists() else None)
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """The server of the remote engine, if one is set. Raises UserError for an address that is none."""
+        if not self.remote_url:
+            return None
+        key = self.remote_key.get_secret_value()
+        return Endpoint(self.remote_url, self.remote_model, key, self.remote_adapters)
 
 
 def make_settings(**values: Any) -> Settings:
@@ -69,5 +107,6 @@ def make_settings(**values: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        got = f"setting {name!r} (COLLEGIUM_{name.upper()}): {first['msg']}, got {first['input']!r}"
+        value = "something" if "key" in name else repr(first["input"])  # a misspelled key is still one
+        got = f"setting {name!r} (COLLEGIUM_{name.upper()}): {first['msg']}, got {value}"
         raise UserError(f"{got}; known: {', '.join(Settings.model_fields)}", subject=error) from error

@@ -4,7 +4,8 @@
     ├── UserError            change the input or the command      CLI exit 2, HTTP 4xx
     │   └── ToolInputError   an argument a tool cannot work with  asked back in a conversation
     ├── ModelError           weights, adapters or an engine       CLI exit 1, HTTP 503
-    │   └── ToolFailed       a tool raised or hung                told in the answer, which goes on without it
+    │   ├── ToolFailed       a tool raised or hung                told in the answer, which goes on without it
+    │   └── BusyError        too many requests wait               HTTP 503 with Retry-After
     └── DataError            a store, index, pack or session      CLI exit 1, HTTP 500
 
 A message names the thing with ``{name!r}``, says what was expected and gives the next command.
@@ -39,6 +40,15 @@ class ToolFailed(ModelError):
     def __init__(self, tool: str, why: str) -> None:
         super().__init__(f"tool {tool!r} failed: {why}", subject=tool)
         self.why = why
+
+
+class BusyError(ModelError):
+    """As many requests wait as may; the same one can be answered later."""
+
+    def __init__(self, message: str, *, retry_after: int = 1, subject: object = None) -> None:
+        super().__init__(message, subject=subject)
+        self.retry_after = retry_after
+        """Seconds until a place is likely to be free."""
 
 
 class DataError(CollegiumError):

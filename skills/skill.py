@@ -109,11 +109,13 @@ class DomainSkill:
         model: BaseChatModel,
         store: Searcher,
         evidence: Judge,
+        adapter: str | None = None,
         tools: ToolCaller | None = None,
         check: Check = check_by_rules,
         other_adapter: str | None = None,
     ) -> None:
-        """``other_adapter``: name of another skill's adapter, to see what the right one is worth."""
+        """``adapter``: the model's that writes; None: the base alone. ``other_adapter``: another skill's, to see what
+        the right one is worth."""
         self.name = pack.name
         self.pack = pack
         self._store = store
@@ -122,7 +124,7 @@ class DomainSkill:
         self._writer = Writer(
             model,
             pack.prompt("system").render(),
-            adapter=pack.name if pack.adapter else None,
+            adapter=adapter,
             reader=evidence.logits,
             check=check,
             other_adapter=other_adapter,

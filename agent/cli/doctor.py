@@ -15,17 +15,23 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from skills.errors import CollegiumError
+
+if TYPE_CHECKING:
+    from agent.settings import Settings
+    from skills.pack import Pack
 
 IMPORT_NAMES = ("agent", "skills", "domains", "prompts")
 NEEDED_MEMORY = 900
 """Mebibytes: the agent with the default base and its skills loaded."""
 NEEDED_DISK = 500
 """Mebibytes: the default models, conversions and indexes."""
+
+_BASE_WRITES = "the server's base model writes, without the adapter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,21 +204,50 @@ def session_file() -> Iterator[Check]:
 
 
 def engine() -> Iterator[Check]:
-    """llama.cpp can be loaded into this process."""
+    """llama.cpp can be loaded into this process, or the server that is set answers and has what is asked of it."""
     from importlib.metadata import version
 
+    from agent.settings import make_settings
     from skills.llm.bindings import load_bindings
 
+    settings = make_settings()
+    if settings.engine == "remote":
+        yield from _server(settings)
+        return
     load_bindings()
     yield Check("engine", "ok", f"llama.cpp through xllamacpp {version('xllamacpp')}")
 
 
+def _server(settings: Settings) -> Iterator[Check]:
+    """The remote engine's server, and each adapter that the settings place there."""
+    from skills.llm.connection import Connection
+    from skills.llm.remote_server import look
+    from skills.llm.server_errors import Limits
+
+    if (endpoint := settings.endpoint) is None:
+        yield Check("engine", "failed", "no server is set", "set COLLEGIUM_REMOTE_URL=http://HOST:PORT")
+        return
+    server = look(Connection(endpoint, Limits(first_token=10, attempts=1)))
+    kind = {"vllm": "vLLM", "llamacpp": "llama.cpp", "other": "a server"}[server.kind]
+    yield Check("engine", "ok", f"{kind} at {endpoint.shown} serves {server.base.id}")
+    for name, place in endpoint.adapters.items():
+        try:
+            detail = server.find(name, place)
+        except CollegiumError as error:
+            yield Check(f"adapter {name}", "failed", str(error))
+        else:
+            yield Check(f"adapter {name}", "ok", detail)
+
+
 def models() -> Iterator[Check]:
-    """The default models are there and whole, and so is a base that was chosen instead."""
+    """The default models are there and whole, and so is a base that was chosen instead; no base for a server."""
     from agent.settings import make_settings
     from skills import weights
 
-    for name in dict.fromkeys((make_settings().base, *weights.MODELS)):
+    settings = make_settings()
+    embedders = [name for name, source in weights.MODELS.items() if source.kind == "embedder"]
+    needed = embedders if settings.engine == "remote" else [settings.base, *weights.MODELS]
+    for name in dict.fromkeys(needed):
         try:
             weights.verify(name)
         except CollegiumError as error:
@@ -237,9 +272,13 @@ def domains() -> Iterator[Check]:
 
             notes.append(f"{len(PassageStore.load(pack.index))} passages")
             notes.append(f"{len(pack.tools())} tools")
-            notes.append(_adapter(pack.name, pack.adapter, settings.base))
+            notes.append(_adapter(pack, settings))
         except CollegiumError as error:
             yield Check(f"domain {pack.name}", "failed", str(error))
+            continue
+        if notes[-1] == _BASE_WRITES:
+            advice = "name its adapter there in COLLEGIUM_REMOTE_ADAPTERS, a JSON object or TOML file"
+            yield Check(f"domain {pack.name}", "warning", ", ".join(notes), advice)
         else:
             yield Check(f"domain {pack.name}", "ok", ", ".join(notes))
     if not packs:
@@ -267,13 +306,18 @@ def mcp_servers() -> Iterator[Check]:
             yield Check(f"mcp {one.name}", "ok", found)
 
 
-def _adapter(name: str, folder: Path | None, base: str) -> str:
+def _adapter(pack: Pack, settings: Settings) -> str:
+    """What writes for a pack. Raises CollegiumError for an adapter that does not fit."""
     from skills import weights
     from skills.llm.adapter_files import read_adapter
 
-    if folder is None:
+    if settings.engine == "remote" and (place := settings.remote_adapters.get(pack.name)) is not None:
+        return f"adapter at {place!r} of the server"
+    if pack.adapter is None:
         return "no adapter"
-    read_adapter(name, folder, weights.base_hash(base))
+    if settings.engine == "remote":
+        return _BASE_WRITES
+    read_adapter(pack.name, pack.adapter, weights.base_hash(settings.base))
     return "adapter fits the base"
 
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from langchain_core.callbacks import get_usage_metadata_callback
 
-from agent.evaluation.probe import peak_bytes
+from agent.evaluation.bench.probe import peak_bytes
 
 _CLEAR = Path("/proc/self/clear_refs")
 _PEAK = "5"

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from importlib.metadata import version
 from typing import Any, Protocol
 
@@ -31,13 +31,16 @@ from agent.composition import Domain
 from agent.events import Answer, Answered, Event, Failed
 from agent.server.gate import Gate
 from agent.server.schemas import MODEL, ChatRequest, Completion, UnknownModel, error_body
-from skills.errors import CollegiumError, ModelError, UserError
+from agent.server.turns import Turns
+from skills.errors import BusyError, CollegiumError, ModelError, UserError
 from skills.records import Token, Turn
 
 SESSION = "api"
 """Name of the session that the server keeps for each user."""
 PARALLEL = 8
 """Turns under way at a time; more wait."""
+WAITING = 64
+"""Turns that may wait; one more is told to come back."""
 
 
 class Answering(Protocol):
@@ -57,7 +60,7 @@ def create_app(agent: Answering, *, api_key: str | None = None) -> FastAPI:
     """The ASGI application. With ``api_key`` every request under /v1 has to carry it as a bearer token."""
     app = FastAPI(title="Collegium", version=version("collegium"), docs_url=None, redoc_url=None)
     app.add_middleware(Gate, api_key=api_key)
-    turns = asyncio.Semaphore(PARALLEL)
+    turns = Turns(PARALLEL, WAITING)
 
     @app.exception_handler(Exception)
     @app.exception_handler(CollegiumError)
@@ -65,7 +68,8 @@ def create_app(agent: Answering, *, api_key: str | None = None) -> FastAPI:
     @app.exception_handler(RequestValidationError)
     async def failed(_: Request, error: Exception) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
         status, body = describe(error)
-        return JSONResponse(body, status)
+        headers = {"Retry-After": str(error.retry_after)} if isinstance(error, BusyError) else None
+        return JSONResponse(body, status, headers)
 
     @app.get("/healthz")
     async def health() -> dict[str, Any]:  # pyright: ignore[reportUnusedFunction]
@@ -126,7 +130,9 @@ async def decided(agent: Answering, body: ChatRequest) -> AsyncIterator[Event]:
     yield Answered(answer)
 
 
-async def limited(turns: asyncio.Semaphore, events: AsyncIterator[Event]) -> AsyncGenerator[Token | Answered]:
+async def limited(
+    turns: AbstractAsyncContextManager[Any], events: AsyncIterator[Event]
+) -> AsyncGenerator[Token | Answered]:
     """The text and the answer of a turn, once it is its turn. Raises the error of a turn that failed."""
     async with turns:
         try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -18,6 +19,7 @@ from skills.grounding.citations import cite, mark_numbers
 from skills.grounding.evidence import unit_text
 from skills.grounding.select import Unit, prompt_text, units
 from skills.grounding.support import SHORTEST, Check, unchecked, without_marks
+from skills.llm.chat_model import CollegiumChatModel
 from skills.records import (
     Citation,
     Configuration,
@@ -91,7 +93,8 @@ class Writer:
             4 add     to a long answer: the source's further sentences that bear on the question; a short one ends after
                       its first
 
-        Chinese evidence is quoted, not rewritten: the default base does not write Chinese. ``quote``: so is this.
+        Chinese evidence is quoted, not rewritten: the default base does not write Chinese. ``quote``: so is this. So is
+        what does not fit the context beside the question.
         ``own_words``: the question without what memory put into it, which no source is needed to repeat.
         """
         passage = evidence.passage
@@ -113,8 +116,9 @@ class Writer:
                 spans.append(unit.span)
                 yield Token(marked if len(shown) == 1 else f" {marked}", domain)
 
-        if not quote and not is_chinese(passage.text):
-            user = prompts.load("evidence").render(evidence=prompt_text(evidence), question=question)
+        quote = quote or is_chinese(passage.text)
+        user = "" if quote else self._prompt(question, evidence, ranked, configuration)
+        if user:
             for sentence in self._sentences(user, configuration, timings):
                 verdict = check(
                     sentence, [unit.text for unit in read], own_words or question, context=context
@@ -152,6 +156,31 @@ class Writer:
             timings=timings,
         )
 
+    def _prompt(
+        self,
+        question: str,
+        evidence: Evidence,
+        ranked: Sequence[tuple[float, Unit]],
+        configuration: Configuration,
+    ) -> str:
+        """The prompt with as much of the evidence as fits the context, best first; empty if not even the best does.
+
+        The question is never cut.
+        """
+        for count in range(len(ranked), 0, -1):
+            best = sorted((unit.span for _, unit in ranked[:count]))
+            shown = evidence if count == len(ranked) else replace(evidence, spans=tuple(best))
+            user = prompts.load("evidence").render(evidence=prompt_text(shown), question=question)
+            if self._fits(user, configuration):
+                return user
+        return ""
+
+    def _fits(self, user: str, configuration: Configuration) -> bool:
+        """What is not our own chat model minds its context itself."""
+        if not isinstance(self._model, CollegiumChatModel):
+            return True
+        return self._model.fits(self._messages(user), **self._options(configuration))
+
     def _rank(self, question: str, evidence: Evidence) -> list[tuple[float, Unit]]:
         """(score, unit) of the evidence's sentences and rows, best first."""
         passage = evidence.passage
@@ -171,16 +200,20 @@ class Writer:
         confidence: float,
         timings: dict[str, float],
     ) -> Iterator[SkillEvent]:
-        """The usual way, for comparison: whole passages in the prompt, no adapter, nothing checked."""
-        listed = "\n".join(
-            f"[{number}] {passage.text}" for number, passage in enumerate(passages[:5], start=1)
-        )
-        user = prompts.load("passages").render(passages=listed, question=question)
+        """The usual way, for comparison: whole passages in the prompt, no adapter, nothing checked.
+
+        As many of the first five as fit the context, at least one.
+        """
+        passages = passages[:5]
+        user = _listed(passages, question)
+        while len(passages) > 1 and not self._fits(user, "rag-passages"):
+            passages = passages[:-1]
+            user = _listed(passages, question)
         text = " ".join(self._sentences(user, "rag-passages", timings))
         yield Token(text, domain)
         citations: list[Citation] = []
         for number in mark_numbers(text):
-            if 1 <= number <= min(5, len(passages)):
+            if 1 <= number <= len(passages):
                 passage = passages[number - 1]
                 citations.append(cite(number, passage, [(0, len(passage.text))]))
         yield SkillAnswer(
@@ -196,13 +229,9 @@ class Writer:
 
     def _sentences(self, user: str, configuration: Configuration, timings: dict[str, float]) -> Iterator[str]:
         """Sentences as the model finishes them."""
-        bound: dict[str, Any] = {"temperature": 0.0, "max_tokens": MAX_TOKENS}
-        if (adapter := self._adapters.get(configuration)) is not None:
-            bound["adapter"] = adapter
-        messages: list[BaseMessage] = [SystemMessage(self._system), HumanMessage(user)]
         started = time.perf_counter()
         pending = ""
-        for chunk in self._model.stream(messages, **bound):
+        for chunk in self._model.stream(self._messages(user), **self._options(configuration)):
             pending += str(chunk.content)
             timings.setdefault("first_token", round((time.perf_counter() - started) * 1000, 2))
             spans = sentences(pending)
@@ -212,6 +241,19 @@ class Writer:
                 pending = pending[last[0] :]
         yield from (pending[slice(*span)] for span in sentences(pending))
         timings["generate"] = round((time.perf_counter() - started) * 1000, 2)
+
+    def _messages(self, user: str) -> list[BaseMessage]:
+        return [SystemMessage(self._system), HumanMessage(user)]
+
+    def _options(self, configuration: Configuration) -> dict[str, Any]:
+        adapter = self._adapters.get(configuration)
+        bound = {"adapter": adapter} if adapter is not None else {}
+        return {"temperature": 0.0, "max_tokens": MAX_TOKENS, **bound}
+
+
+def _listed(passages: Sequence[Passage], question: str) -> str:
+    listed = "\n".join(f"[{number}] {passage.text}" for number, passage in enumerate(passages, start=1))
+    return prompts.load("passages").render(passages=listed, question=question)
 
 
 def _with_mark(sentence: str) -> str:

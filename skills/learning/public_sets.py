@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,8 @@ _ARTICLE = re.compile(
 
 def retriever_rows(folder: Path, domain: str, split: str, stores: Path) -> Iterator[dict[str, Any]]:
     """Rows for `train retriever` from the Chinese sets of a domain: patients' questions with doctors' answers, clients'
-    questions with the articles that answer them. Stores as in :func:`evidence_rows`."""
+    questions and those written for this project (``tuned/questions.jsonl``) with the articles that answer them. Stores
+    as in :func:`evidence_rows`."""
     if domain == "medical":
         rows = list(
             read_jsonl(folder / f"medical/zh_toyhom_qa.{split}.jsonl", required=("question", "answer"))
@@ -156,6 +158,8 @@ def retriever_rows(folder: Path, domain: str, split: str, stores: Path) -> Itera
         rows = list(read_jsonl(folder / f"{name}.{split}.jsonl", required=("question", "gold")))
         if split == "train":
             rows += _citing(folder, {row["question"] for row in rows})
+            written = resources.files("skills.retrieval").joinpath("tuned/questions.jsonl")
+            rows += read_jsonl(Path(str(written)), required=("question", "gold"))
         yield from mine_passages(rows, store)
 
 

@@ -11,16 +11,17 @@ from collections.abc import Callable, Iterator
 
 from skills.llm.engine import Piece
 
+Submit = Callable[[Callable[[], None]], Callable[[], object]]
+"""Have work run on another thread; returns what withdraws it if it has not begun."""
 Emit = Callable[[Piece], bool]
 """Hand over a piece (an empty one is not passed on); True asks the producer to stop."""
 
 
-def iterate(
-    produce: Callable[[Emit], None], submit: Callable[[Callable[[], None]], object]
-) -> Iterator[Piece]:
+def iterate(produce: Callable[[Emit], None], submit: Submit) -> Iterator[Piece]:
     """Run ``produce`` through ``submit`` (on some other thread) and yield what it emits.
 
-    An exception in ``produce`` is raised here. Closing the iterator makes the next ``emit`` return True.
+    An exception in ``produce`` is raised here. Closing the iterator withdraws the work, or makes its next ``emit``
+    return True.
     """
     arrived: queue.SimpleQueue[Piece | BaseException | None] = queue.SimpleQueue()
     cancelled = threading.Event()
@@ -38,7 +39,7 @@ def iterate(
         except BaseException as error:
             arrived.put(error)
 
-    submit(work)
+    withdraw = submit(work)
     try:
         while (item := arrived.get()) is not None:
             if isinstance(item, BaseException):
@@ -49,3 +50,4 @@ def iterate(
             yield item
     finally:
         cancelled.set()
+        withdraw()

@@ -35,8 +35,9 @@ _IGNORED = {"ls_structured_output_format", "model", "strict", "stream"}
 class CollegiumChatModel(BaseChatModel):
     """A chat model on an ``Engine``.
 
-    The fields are defaults; a call or ``bind`` may give any of adapter, max_tokens, temperature, stop, seed
-    and json_schema. Raises ModelError for what the engine cannot do, UserError for an unknown argument.
+    The fields are defaults; a call or ``bind`` may give any of adapter, max_tokens, temperature, stop, seed,
+    json_schema and priority ("interactive" or "batch"). Raises ModelError for what the engine cannot do,
+    UserError for an unknown argument.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True, populate_by_name=True)
@@ -89,11 +90,12 @@ class CollegiumChatModel(BaseChatModel):
             stop=tuple(stop if stop is not None else self.stop_sequences),
             seed=options.pop("seed", self.seed),
             json_schema=options.pop("json_schema", None),
+            priority=options.pop("priority", "interactive"),
         )
         if options:
             raise UserError(
                 f"the chat model does not know {sorted(options)}; known: adapter, json_schema, max_tokens, "
-                "seed, stop, temperature, tools, tool_choice",
+                "priority, seed, stop, temperature, tools, tool_choice",
                 subject=options,
             )
         return request, bool(tools)
@@ -140,6 +142,15 @@ class CollegiumChatModel(BaseChatModel):
             if run_manager:
                 run_manager.on_llm_new_token(piece.text, chunk=chunk)
             yield chunk
+
+    def fits(self, messages: Sequence[BaseMessage], **given: Any) -> bool:
+        """Whether prompt and longest answer fit the engine's context, for a call with these arguments."""
+        request, _ = self._request(messages, None, given)
+        room = self.engine.context - request.max_tokens
+        # No token is shorter than a byte; the frame of a turn takes a few.
+        if sum(len(turn.text.encode()) + 32 for turn in request.turns) <= room:
+            return True
+        return len(self.engine.prompt_tokens(request)) <= room
 
     def bind_tools(
         self,

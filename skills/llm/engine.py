@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 Role = Literal["system", "user", "assistant"]
+Priority = Literal["interactive", "batch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class GenerationRequest:
     """Of sampling; without effect at temperature 0."""
     json_schema: Mapping[str, Any] | None = None
     """The text will be a JSON document of this schema."""
+    priority: Priority = "interactive"
+    """batch: nobody looks on; others may go first, within bounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +65,21 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """Kind of engine: "llamacpp", "torch", "scripted"."""
+        """Kind of engine: "llamacpp", "torch", "remote", "scripted"."""
         ...
 
     @property
     def base_hash(self) -> str:
-        """sha256 identity of the base model (``skills.weights.base_hash``)."""
+        """sha256 identity of the base model (``skills.weights.base_hash``); of a remote one, of what is said of it."""
+        ...
+
+    @property
+    def context(self) -> int:
+        """Tokens of prompt and answer together, at most."""
+        ...
+
+    def prompt_tokens(self, request: GenerationRequest) -> list[int]:
+        """Token ids of the rendered prompt, however long. Raises ModelError as ``stream`` does for an adapter."""
         ...
 
     def add_adapter(self, name: str, folder: Path) -> None:
@@ -88,7 +100,8 @@ class Engine(Protocol):
 
         The same request gives the same pieces whatever ran before it. Raises ModelError, before the
         first piece, for an adapter it does not have, a prompt that fills the context (an answer that
-        would not fit ends early with "length"), or a schema when it cannot hold to one.
+        would not fit ends early with "length"), or a schema when it cannot hold to one; BusyError when as
+        many requests wait as may.
         """
         ...
 

@@ -1,41 +1,58 @@
 """llama.cpp in this process, through xllamacpp: the engine for CPUs.
 
-A LoRA adapter is chosen per request on one quantised base. Nothing computed for one request is reused for
-another (no prompt cache): a request gives the same text whatever ran before it, and no adapter is ever served
-from what another one computed. Prompts are rendered here, not by llama.cpp, and its text is taken as it is:
-its own chat handling trims and rewrites answers. llama.cpp's server code insists on a listener; it gets a
-socket whose path is removed before the first request, and calls go straight into the library.
+A LoRA adapter is chosen per request on one quantised base. Prompts are rendered here, not by llama.cpp, and its text is
+taken as it is: its own chat handling trims and rewrites answers. A request goes these steps:
+
+    1 wait      in front of the slots, which compute one adapter at a time (schedule.py)
+    2 reuse     what the same adapter computed of the same beginning, where that changes no digit (prefix.py)
+    3 compute   the rest of the prompt, then the answer; words that the prompt has already are drafted from it and
+                checked several at a time (speculation)
+
+A request gives the same text whatever ran before it.
 """
 
 from __future__ import annotations
 
-import http.client
-import json
-import secrets
-import socket
-import tempfile
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from skills import weights
 from skills.errors import ModelError
 from skills.llm.adapter_files import read_adapter
 from skills.llm.background import Emit, iterate
-from skills.llm.bindings import load_bindings
-from skills.llm.chat_template import ChatTemplate, plain_turns
 from skills.llm.cores import default_threads
 from skills.llm.engine import GenerationRequest, Piece
 from skills.llm.gguf_adapter import export
-from skills.llm.gguf_header import GgufHeader, read_header
-
-_Json = dict[str, Any]
+from skills.llm.gguf_copy import fast_copy
+from skills.llm.gguf_header import read_header
+from skills.llm.llama_server import Json, LlamaServer, raise_error
+from skills.llm.schedule import Scheduler
 
 _COMPACT = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
 """For llguidance, which llama.cpp holds output to a schema with: blanks are allowed without end otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Sums over the requests that ended by themselves."""
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    reused_tokens: int = 0
+    """Of the prompts', those not computed again."""
+    completion_tokens: int = 0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
+    """Of the drafted, those that the model would have written."""
+
+    @property
+    def acceptance(self) -> float:
+        """Share of drafted tokens that were accepted; 0 if there were none."""
+        return self.accepted_tokens / self.drafted_tokens if self.drafted_tokens else 0.0
 
 
 class LlamaCppEngine:
@@ -54,11 +71,16 @@ class LlamaCppEngine:
         context: int = 4096,
         threads: int | None = None,
         slots: int = 1,
+        warm: int = 1,
+        waiting: int = 64,
+        speculation: bool = True,
     ) -> None:
         """``context``: tokens of prompt and answer together. ``threads``: default one per free core.
 
         ``slots``: requests computed at once, each with its own context; with more than one, the last digits
-        of the arithmetic, and so now and then a word, depend on what runs beside a request.
+        of the arithmetic, and so now and then a word, depend on what runs beside a request. ``warm``: contexts
+        kept, for as many adapters or conversations in turn; each costs memory (94 MB for 4096 tokens of the
+        default base). ``waiting``: requests that may wait; one more is refused with BusyError.
         """
         path = weights.ensure(base)
         if path.is_dir():
@@ -69,20 +91,32 @@ class LlamaCppEngine:
             )
         self._path = path
         self._base_hash = weights.base_hash(str(path))
-        self._context, self._slots = context, slots
+        header = read_header(path)
+        limit = header.metadata.get(f"{header.architecture}.context_length", context)
+        self._context, self._sequences = min(context, int(limit)), max(slots, warm)
+        self._speculation = speculation
         self._threads = threads or default_threads()
         # Requests wait here and not in llama.cpp, which would compute even one that nobody wants any more.
-        self._waiting = ThreadPoolExecutor(max_workers=slots, thread_name_prefix="llamacpp")
-        self._lock = threading.Lock()  # over the three fields below
+        self._scheduler = Scheduler(slots, waiting, "llamacpp")
+        self._lock = threading.Lock()  # over the fields below
         self._files: dict[str, Path] = {}
-        self._loaded: _Loaded | None = None
+        self._loaded: LlamaServer | None = None
         self._closed = False
+        self._statistics = Statistics()
         for name, folder in (adapters or {}).items():
             self.add_adapter(name, folder)
 
     @property
     def base_hash(self) -> str:
         return self._base_hash
+
+    @property
+    def context(self) -> int:
+        return self._context
+
+    @property
+    def statistics(self) -> Statistics:
+        return self._statistics
 
     def add_adapter(self, name: str, folder: Path) -> None:
         exported = export(read_adapter(name, folder, self._base_hash), self._path, self._base_hash)
@@ -97,41 +131,54 @@ class LlamaCppEngine:
         return tuple(sorted(self._files))
 
     def stream(self, request: GenerationRequest) -> Iterator[Piece]:
-        loaded = self._ready(request)
-        body = self._body(request, loaded) | {"stream": True, "stream_options": {"include_usage": True}}
+        server = self._ready(request)
+        body = _body(request) | {"stream": True, "stream_options": {"include_usage": True}}
 
         def produce(emit: Emit) -> None:
             finish: str = ""
             usage: Mapping[str, int] = {}
+            timings: Mapping[str, Any] = {}
 
-            def receive(chunk: _Json) -> bool:
-                nonlocal finish, usage
-                _raise_error(chunk, request)
-                usage = chunk.get("usage") or usage
+            def receive(chunk: Json) -> bool:
+                nonlocal finish, usage, timings
+                raise_error(chunk, request)
+                usage, timings = chunk.get("usage") or usage, chunk.get("timings") or timings
                 for choice in chunk["choices"]:
                     finish = choice["finish_reason"] or finish
                     if emit(Piece(choice["text"])):
                         return True
                 return False
 
-            loaded.call(body, receive)
+            def compute(placed: Json) -> bool:
+                server.call(body | placed, receive)
+                return bool(finish)
+
+            _placed(server, request, compute)
             if finish:
+                self._count(usage, timings)
                 reason = "length" if finish == "length" else "stop"
                 emit(Piece("", reason, usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)))
 
-        yield from iterate(produce, self._waiting.submit)
+        def submit(work: Callable[[], None]) -> Callable[[], object]:
+            return self._scheduler.submit(work, request.adapter, request.priority)
+
+        yield from iterate(produce, submit)
 
     def next_token_logprobs(self, request: GenerationRequest, count: int) -> dict[str, float]:
-        loaded = self._ready(request)
-        body = self._body(request, loaded) | {
-            "max_tokens": 1,
-            "logprobs": count,
-            "temperature": 0.0,
-            "stop": [],
-        }
-        body.pop("json_schema", None)
-        reply = loaded.call(body)
-        _raise_error(reply, request)
+        server = self._ready(request)
+        plain = replace(request, temperature=0.0, max_tokens=1, stop=(), json_schema=None)
+        body = _body(plain) | {"logprobs": count}
+        replies: Future[Json] = Future()
+
+        def work() -> None:
+            try:
+                _placed(server, request, lambda placed: replies.set_result(server.call(body | placed)))
+            except BaseException as error:
+                replies.set_exception(error)
+
+        self._scheduler.submit(work, request.adapter, request.priority)
+        reply = replies.result()
+        raise_error(reply, request)
         result: dict[str, float] = {}
         for entry in reply["choices"][0]["logprobs"]["content"][0]["top_logprobs"]:
             text = bytes(entry["bytes"]).decode(errors="replace")  # a token may be a part of a character
@@ -139,11 +186,8 @@ class LlamaCppEngine:
         return result
 
     def prompt_tokens(self, request: GenerationRequest) -> list[int]:
-        """Token ids of the rendered prompt, for diagnosis: opens the model a second time for it."""
-        with _door() as path:
-            loaded = _Loaded(self._path, {}, 64, 1, 1, path)
-            body = {"content": loaded.render(request), "add_special": True, "parse_special": True}
-            return loaded.post(path, "/tokenize", body)["tokens"]
+        """Token ids of the rendered prompt."""
+        return self._ready(request).tokens(request)
 
     def warm_up(self) -> None:
         with self._lock:
@@ -155,13 +199,13 @@ class LlamaCppEngine:
         with self._lock:
             self._loaded = None
             self._closed = True
-        self._waiting.shutdown(wait=False)
+        self._scheduler.close()
 
     def _check_open(self) -> None:
         if self._closed:
             raise ModelError("this engine is closed")
 
-    def _ready(self, request: GenerationRequest) -> _Loaded:
+    def _ready(self, request: GenerationRequest) -> LlamaServer:
         """The server with all adapters; it lives at least as long as the request holds it."""
         self.warm_up()
         with self._lock:
@@ -173,130 +217,56 @@ class LlamaCppEngine:
             raise ModelError(f"no adapter {request.adapter!r}; loaded: {known}", subject=request)
         return loaded
 
-    def _load(self, files: Mapping[str, Path]) -> _Loaded:
-        with _door() as path:
-            return _Loaded(self._path, files, self._context, self._threads, self._slots, path)
-
-    def _body(self, request: GenerationRequest, loaded: _Loaded) -> _Json:
-        body: _Json = {
-            "prompt": loaded.render(request),
-            "max_tokens": request.max_tokens,
-            "temperature": request.temperature,
-            "samplers": ["top_p", "temperature"],
-            "top_p": 0.95,
-            "seed": request.seed,
-            "stop": list(request.stop),
-            "cache_prompt": False,
-            # Every adapter by its scale: with an empty list llama.cpp applies all that are loaded.
-            "lora": [
-                {"id": place, "scale": float(name == request.adapter)}
-                for place, name in enumerate(loaded.adapters)
-            ],
-        }
-        if request.json_schema is not None:
-            body["json_schema"] = {**request.json_schema, "x-guidance": _COMPACT}
-        return body
-
-
-class _Loaded:
-    """One llama.cpp server with its adapters. Memory is given back when the last request lets go of it."""
-
-    def __init__(
-        self, base: Path, files: Mapping[str, Path], context: int, threads: int, slots: int, door: Path
-    ) -> None:
-        xllamacpp = load_bindings()
-        self.adapters: Sequence[str] = tuple(files)
-        self._header = read_header(base)
-        self._template = _template(base, self._header)
-        self._key = secrets.token_urlsafe(24)
-        params = xllamacpp.CommonParams()
-        params.model.path = str(base)
-        limit = self._header.metadata.get(f"{self._header.architecture}.context_length", context)
-        params.n_ctx, params.n_parallel = min(context, int(limit)) * slots, slots
-        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
-        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(path), 1.0) for path in files.values()]
-        params.lora_init_without_apply = True
-        params.enable_chat_template = False
-        params.cache_prompt, params.cache_ram_mib, params.cache_idle_slots = False, 0, False
-        params.warmup, params.fit_params, params.verbosity = False, False, -1
-        params.api_keys, params.cors_origins = [self._key], ""
-        params.ui, params.endpoint_slots, params.n_threads_http = False, False, 1
-        params.hostnames = [str(door)]
-        try:
-            self._server = xllamacpp.Server(params)
-        except Exception as error:
-            raise ModelError(
-                f"llama.cpp cannot load {str(base)!r}"
-                + (f" with the adapters {', '.join(files)}" if files else "")
-                + f": {error} Check the file with: collegium models verify",
-                subject=base,
-            ) from error
-        # llama.cpp's loop starts in a thread of its own and forgets an order to stop that comes before it runs:
-        # a server that is closed too early would never end. After one answered request the loop does run.
-        first: _Json = {"prompt": " ", "max_tokens": 1, "cache_prompt": False}
-        self.call(first | {"lora": [{"id": place, "scale": 0.0} for place in range(len(files))]})
-
-    def render(self, request: GenerationRequest) -> str:
-        """The prompt. Where the model wants a token that begins a text, llama.cpp puts it in front."""
-        text = self._template.render(plain_turns(request.turns, self._header.control_tokens))
-        begins = bool(self._header.metadata.get("tokenizer.ggml.add_bos_token"))
-        return text.removeprefix(self._header.bos_token) if begins else text
-
-    def call(self, body: _Json, receive: Callable[[_Json], bool] | None = None) -> _Json:
-        """One completion. Streamed chunks go to ``receive``, which returns True to stop."""
-        if receive is None:
-            return cast(_Json, self._server.handle_completions(body))
-        failures: list[BaseException] = []
-
-        def guarded(chunk: _Json) -> bool:
-            try:
-                return receive(chunk)
-            except BaseException as error:  # it must not travel through the C++ code that calls this
-                failures.append(error)
-                return True
-
-        self._server.handle_completions(body, guarded)
-        if failures:
-            raise failures.pop()  # popped: an exception that its own frame holds keeps the model in memory
-        return {}
-
-    def post(self, door: Path, path: str, body: _Json) -> _Json:
-        """A request through the socket."""
-        connection = http.client.HTTPConnection("localhost")
-        connection.sock = socket.socket(socket.AF_UNIX)
-        with connection.sock:
-            connection.sock.connect(str(door))
-            connection.request("POST", path, json.dumps(body), {"Authorization": f"Bearer {self._key}"})
-            reply = cast(_Json, json.loads(connection.getresponse().read()))
-        _raise_error(reply, None)
-        return reply
-
-
-@contextmanager
-def _door() -> Generator[Path]:
-    """Path for a listener's socket, in a folder only this user can enter; gone when the block ends."""
-    short = len(tempfile.gettempdir()) < 60  # a socket's path may have 107 bytes
-    with tempfile.TemporaryDirectory(prefix="collegium-", dir=None if short else "/tmp") as folder:  # noqa: S108
-        yield Path(folder) / "door.sock"
-
-
-def _template(base: Path, header: GgufHeader) -> ChatTemplate:
-    text = header.metadata.get("tokenizer.chat_template")
-    if not text:
-        raise ModelError(
-            f"base {str(base)!r} has no chat template; use an instruction-tuned model", subject=base
+    def _load(self, files: Mapping[str, Path]) -> LlamaServer:
+        return LlamaServer(
+            fast_copy(self._path, self._base_hash),
+            files,
+            context=self._context,
+            threads=self._threads,
+            sequences=self._sequences,
+            speculation=self._speculation,
         )
-    return ChatTemplate(str(text), bos_token=header.bos_token, eos_token=header.eos_token)
+
+    def _count(self, usage: Mapping[str, int], timings: Mapping[str, Any]) -> None:
+        with self._lock:
+            before = self._statistics
+            self._statistics = Statistics(
+                before.requests + 1,
+                before.prompt_tokens + usage.get("prompt_tokens", 0),
+                before.reused_tokens + timings.get("cache_n", 0),
+                before.completion_tokens + usage.get("completion_tokens", 0),
+                before.drafted_tokens + timings.get("draft_n", 0),
+                before.accepted_tokens + timings.get("draft_n_accepted", 0),
+            )
 
 
-def _raise_error(reply: Mapping[str, Any], request: GenerationRequest | None) -> None:
-    error = reply.get("error")
-    if error is None:
-        return
-    if error.get("type") == "exceed_context_size_error":
-        raise ModelError(
-            f"the prompt has {error['n_prompt_tokens']} tokens, but the context holds {error['n_ctx']}: "
-            "give fewer or shorter passages, or raise COLLEGIUM_CONTEXT",
-            subject=request,
-        )
-    raise ModelError(f"llama.cpp: {error.get('message', error)}", subject=request)
+def _placed(server: LlamaServer, request: GenerationRequest, compute: Callable[[Json], object]) -> None:
+    """Compute a request where most of its prompt is kept. ``compute`` gets what says where, and returns False when
+    the computation was stopped: what its sequence then holds is not known."""
+    tokens = server.tokens(request)
+    place = server.prefixes.take(request.adapter, tokens)
+    whole = False
+    try:
+        if place.cut:
+            server.cut(place, request.adapter, tokens)
+        where = {"prompt": tokens, "id_slot": place.sequence, "cache_prompt": place.kept > 0}
+        whole = compute(where | server.scales(request.adapter)) is not False
+    finally:
+        server.prefixes.give_back(place, tokens if whole else ())
+
+
+def _body(request: GenerationRequest) -> Json:
+    # Greedy by top_k: sorting the whole vocabulary for top_p takes a twentieth of the time of a token.
+    chosen: Json = {"samplers": ["top_k"], "top_k": 1}
+    if request.temperature > 0:
+        chosen = {"samplers": ["top_p", "temperature"], "top_p": 0.95}
+    body: Json = {
+        "max_tokens": request.max_tokens,
+        "temperature": request.temperature,
+        "seed": request.seed,
+        "stop": list(request.stop),
+        **chosen,
+    }
+    if request.json_schema is not None:
+        body["json_schema"] = {**request.json_schema, "x-guidance": _COMPACT}
+    return body

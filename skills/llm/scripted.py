@@ -29,9 +29,12 @@ class ScriptedEngine:
 
     name = "scripted"
 
-    def __init__(self, steps: Sequence[Step] = (), *, adapters: Sequence[str] = ()) -> None:
+    def __init__(
+        self, steps: Sequence[Step] = (), *, adapters: Sequence[str] = (), context: int = 4096
+    ) -> None:
         self._steps = list(steps)
         self._adapters = set(adapters)
+        self.context = context
         self._lock = threading.Lock()
         self._closed = False
         self.requests: list[GenerationRequest] = []
@@ -40,6 +43,11 @@ class ScriptedEngine:
     @property
     def base_hash(self) -> str:
         return hashlib.sha256(b"scripted").hexdigest()
+
+    def prompt_tokens(self, request: GenerationRequest) -> list[int]:
+        """A number for each word."""
+        words = [word for turn in request.turns for word in turn.text.split()]
+        return [len(word) for word in words]
 
     def add_adapter(self, name: str, folder: Path) -> None:  # noqa: ARG002
         """Note the name; the folder is not read."""

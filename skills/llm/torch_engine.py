@@ -74,6 +74,10 @@ class TorchEngine:
     def base_hash(self) -> str:
         return self._base_hash
 
+    @property
+    def context(self) -> int:
+        return self._context
+
     def add_adapter(self, name: str, folder: Path) -> None:
         files = read_adapter(name, folder, self._base_hash)
         self._on_worker(lambda: self._load_adapter(name, files))
@@ -83,7 +87,7 @@ class TorchEngine:
 
     def stream(self, request: GenerationRequest) -> Iterator[Piece]:
         self._check(request)
-        yield from iterate(lambda emit: self._generate(request, emit), self._submit)
+        yield from iterate(lambda emit: self._generate(request, emit), lambda work: self._submit(work).cancel)
 
     def next_token_logprobs(self, request: GenerationRequest, count: int) -> dict[str, float]:
         self._check(request)

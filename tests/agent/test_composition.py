@@ -9,6 +9,7 @@ import pytest
 from agent import Agent, Settings
 from agent.settings import make_settings
 from skills.errors import DataError, ModelError, UserError
+from skills.llm import Endpoint
 
 
 def write_pack(folder: Path, name: str) -> Path:
@@ -35,12 +36,40 @@ def test_settings_from_keywords_and_environment(monkeypatch: pytest.MonkeyPatch,
     [
         ({"threads": 0}, r"setting 'threads' \(COLLEGIUM_THREADS\): .* greater than or equal to 1, got 0"),
         ({"engin": "torch"}, "setting 'engin' .*; known: base, engine"),
-        ({"engine": "vllm"}, "setting 'engine' .*'auto', 'llamacpp' or 'torch'"),
+        (
+            {"remote_adapters": "nowhere.toml"},
+            r"COLLEGIUM_REMOTE_ADAPTERS.*JSON object or the path of a TOML",
+        ),
+        ({"remote_adapters": '{"law": [1]}'}, "setting 'remote_adapters.law"),
+        ({"remote_adapters": '{"law"'}, "JSON object or the path of a TOML file"),
+        ({"engine": "vllm"}, "setting 'engine' .*'auto', 'llamacpp', 'torch' or 'remote'"),
     ],
 )
 def test_a_bad_setting_is_named(values: dict[str, object], message: str) -> None:
     with pytest.raises(UserError, match=message):
         Agent.from_settings(**values)
+
+
+def test_a_server_is_set_without_showing_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = tmp_path / "adapters.toml"
+    table.write_text('law = "law-lora"\ntax = 1\n')
+    monkeypatch.setenv("COLLEGIUM_REMOTE_URL", "http://127.0.0.1:8000")
+    monkeypatch.setenv("COLLEGIUM_REMOTE_KEY", "sk-secret")
+    monkeypatch.setenv("COLLEGIUM_REMOTE_ADAPTERS", str(table))
+    settings = make_settings(engine="remote")
+    endpoint = settings.endpoint
+    assert endpoint == Endpoint("http://127.0.0.1:8000", "", "sk-secret", {"law": "law-lora", "tax": 1})
+    assert "sk-secret" not in repr(settings) + repr(endpoint)
+    assert make_settings(remote_adapters={"law": 2}).remote_adapters == {"law": 2}
+
+
+def test_the_remote_engine_needs_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = Agent.from_settings(engine="remote")
+    with pytest.raises(UserError, match="COLLEGIUM_REMOTE_URL"):
+        agent.warm_up()
+    agent = Agent.from_settings(engine="remote", remote_url="localhost:8000")
+    with pytest.raises(UserError, match="'localhost:8000' cannot be used"):
+        agent.warm_up()
 
 
 def test_overrides_win_over_settings(tmp_path: Path) -> None:

@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from agent.cli import doctor
+from skills.errors import ModelError
 from tests.cli.conftest import Run
+from tests.llm.servers import ScriptedServer, models
 
 PACK = """
 name = "{name}"
@@ -103,6 +106,34 @@ def test_sessions_are_listed_shown_and_deleted(run: Run, home: Path) -> None:
     assert (gone.code, "no session 'a'; known: 'b'" in gone.err) == (2, True)
     with sqlite3.connect(home / "sessions.sqlite") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_server_is_asked_for_its_model_and_adapters(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = {"medical": "medical-lora", "finance": "finance-lora", "tax": 0}
+    monkeypatch.setenv("COLLEGIUM_ENGINE", "remote")
+    monkeypatch.setenv("COLLEGIUM_REMOTE_KEY", "sk-secret")
+    monkeypatch.setenv("COLLEGIUM_REMOTE_ADAPTERS", json.dumps(places))
+    (unset,) = doctor.engine()
+    assert (unset.state, "COLLEGIUM_REMOTE_URL" in unset.next) == ("failed", True)
+    with ScriptedServer(models=[models("base", "medical-lora")]) as server:
+        monkeypatch.setenv("COLLEGIUM_REMOTE_URL", server.url)
+        code, found = checks(run)
+        assert server.received[0].headers["Authorization"] == "Bearer sk-secret"
+        assert found["engine"]["detail"] == f"a server at {server.url} serves base"
+        assert found["adapter medical"]["detail"] == "model medical-lora"
+        assert "it serves: base, medical-lora" in found["adapter finance"]["detail"]
+        assert "a number is llama.cpp's" in found["adapter tax"]["detail"]
+        assert "adapter at 'medical-lora' of the server" in found["domain medical"]["detail"]
+        assert found["domain legal"]["state"] == "warning"
+        assert "the server's base model writes" in found["domain legal"]["detail"]
+        assert "COLLEGIUM_REMOTE_ADAPTERS" in found["domain legal"]["next"]
+        assert "model smollm2-135m-instruct" not in found
+        assert code == 1
+        monkeypatch.setenv("COLLEGIUM_REMOTE_MODEL", "other")
+        with pytest.raises(ModelError, match="has no model 'other'; it serves: base"):
+            list(doctor.engine())
+    with pytest.raises(ModelError, match="cannot be reached"):
+        list(doctor.engine())
 
 
 @pytest.mark.weights

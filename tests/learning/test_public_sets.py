@@ -1,10 +1,12 @@
 """Rows from public sets: denied claims, chunks, and what is read for which method (on sets made here)."""
 
+import re
+from importlib import resources
 from pathlib import Path
 
 import pytest
 
-from skills.files import write_jsonl
+from skills.files import read_jsonl, write_jsonl
 from skills.learning.public_sets import answer_rows, evidence_rows, turned
 
 CLAUSE = "The Recipient may keep one copy for its records."
@@ -92,3 +94,12 @@ def test_rows_for_the_encoder_keep_the_stores_they_searched(
     assert texas["negatives"] == ["The contract ends in ten years."]
     assert (tmp_path / "stores" / "legal" / "cuad_retrieval" / "manifest.json").is_file()
     assert list(evidence_rows(folder, "legal", "train", tmp_path / "stores")) == rows
+
+
+def test_the_written_questions_about_statutes_are_distinct_and_name_articles() -> None:
+    path = Path(str(resources.files("skills.retrieval").joinpath("tuned/questions.jsonl")))
+    rows = list(read_jsonl(path, required=("question", "gold")))
+    assert len({row["question"] for row in rows}) == len(rows) > 2500
+    for row in rows:
+        assert row["gold"], row
+        assert all(re.fullmatch(r"law-\w+-第\w+条(?:之\w+)?", name) for name in row["gold"]), row

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.llm.servers import llama_server
 from tests.llm.tiny import make_adapter, make_model, write_gguf
 
 
@@ -43,3 +45,12 @@ def tiny_adapters(tiny_root: Path, tiny_llama: Path) -> dict[str, Path]:
         "red": make_adapter(tiny_root / "red", tiny_llama, seed=1),
         "blue": make_adapter(tiny_root / "blue", tiny_llama, seed=2, use_rslora=True),
     }
+
+
+@pytest.fixture(scope="session")
+def tiny_server(tiny_root: Path, tiny_llama_gguf: Path, tiny_adapters: dict[str, Path]) -> Iterator[str]:
+    """Address of a llama.cpp server of the tiny Llama: adapter 0 is "red", 1 "blue"."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLLEGIUM_HOME", str(tiny_root / "home"))
+        with llama_server(tiny_llama_gguf, tiny_adapters, context=256) as address:
+            yield address

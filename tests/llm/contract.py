@@ -24,6 +24,8 @@ class EngineContract:
 
     reads_adapters = True
     """False for a fake that takes any adapter by its name."""
+    takes_adapters = True
+    """False where somebody else decides which adapters there are; ``engine`` has ``adapters`` then."""
 
     @pytest.fixture
     def engine(self) -> Engine:
@@ -37,7 +39,13 @@ class EngineContract:
         assert isinstance(engine, Engine)
         assert engine.name
         assert len(engine.base_hash) == 64
-        assert engine.adapters() == ()
+        assert engine.adapters() == () or not self.takes_adapters
+
+    def give(self, engine: Engine, adapters: dict[str, Path]) -> None:
+        """Add adapters that the engine does not have already."""
+        if self.takes_adapters:
+            for name, folder in adapters.items():
+                engine.add_adapter(name, folder)
 
     def test_the_last_piece_and_only_it_has_reason_and_counts(self, engine: Engine) -> None:
         *pieces, last = engine.stream(ASK)
@@ -64,8 +72,7 @@ class EngineContract:
     def test_the_same_request_gives_the_same_pieces_whatever_ran_before(
         self, engine: Engine, adapters: dict[str, Path]
     ) -> None:
-        for name, folder in adapters.items():
-            engine.add_adapter(name, folder)
+        self.give(engine, adapters)
         requests = [replace(ASK, adapter=name) for name in (None, *adapters)]
         cold = [list(engine.stream(request)) for request in requests]
         for order in ([0, 1, 0, 2], [2, 1, 2, 0], [1, 1, 0, 0]):
@@ -73,8 +80,7 @@ class EngineContract:
                 assert list(engine.stream(requests[place])) == cold[place]
 
     def test_streams_read_by_turns_do_not_mix(self, engine: Engine, adapters: dict[str, Path]) -> None:
-        for name, folder in adapters.items():
-            engine.add_adapter(name, folder)
+        self.give(engine, adapters)
         requests = [replace(ASK, adapter=name) for name in (None, *adapters)]
         alone = [text_of(engine, request) for request in requests]
         streams = [engine.stream(request) for request in requests]
@@ -86,8 +92,7 @@ class EngineContract:
         assert texts == alone
 
     def test_it_may_be_called_from_several_threads(self, engine: Engine, adapters: dict[str, Path]) -> None:
-        for name, folder in adapters.items():
-            engine.add_adapter(name, folder)
+        self.give(engine, adapters)
         requests = [replace(ASK, adapter=name) for name in (None, *adapters)] * 3
         alone = [text_of(engine, request) for request in requests]
         with ThreadPoolExecutor(len(requests)) as threads:
@@ -115,6 +120,8 @@ class EngineContract:
         assert text[: len(next(iter(found)))] == next(iter(found))
 
     def test_adapters_are_listed_and_may_be_replaced(self, engine: Engine, adapters: dict[str, Path]) -> None:
+        if not self.takes_adapters:
+            pytest.skip("this engine takes no adapters")
         first, second = adapters.values()
         engine.add_adapter("b", first)
         engine.add_adapter("a", second)
@@ -129,15 +136,15 @@ class EngineContract:
     def test_an_unknown_adapter_is_refused_with_the_known_names(
         self, engine: Engine, adapters: dict[str, Path]
     ) -> None:
-        engine.add_adapter("known", next(iter(adapters.values())))
-        with pytest.raises(ModelError, match=r"'other'.*known"):
+        self.give(engine, {"known": next(iter(adapters.values()))})
+        with pytest.raises(ModelError, match=r"no adapter 'other'; .*known"):
             next(engine.stream(replace(ASK, adapter="other")))
 
     def test_a_bad_adapter_is_refused_and_the_engine_goes_on(
         self, engine: Engine, adapters: dict[str, Path], tmp_path: Path
     ) -> None:
-        if not self.reads_adapters:
-            pytest.skip("this engine takes adapters by their name only")
+        if not self.reads_adapters or not self.takes_adapters:
+            pytest.skip("this engine takes adapters by their name only, or none")
         good = next(iter(adapters.values()))
         before = text_of(engine, ASK)
         with pytest.raises(DataError, match="adapter_model"):

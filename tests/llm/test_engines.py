@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from skills.llm import Engine
+from skills.llm import Endpoint, Engine
 from skills.llm.llamacpp import LlamaCppEngine
+from skills.llm.remote import RemoteEngine
 from skills.llm.scripted import ScriptedEngine, UnexpectedCall
 from skills.llm.torch_engine import TorchEngine
 from tests.llm.contract import ASK, EngineContract, text_of
+from tests.llm.servers import VllmServer
 
 
 class TestScriptedEngine(EngineContract):
@@ -36,6 +38,29 @@ class TestTorchEngine(EngineContract):
         engine = TorchEngine(str(tiny_llama), context=256, threads=1, device="cpu")
         yield engine
         engine.close()
+
+
+class TestRemoteLlamaCpp(EngineContract):
+    """llama.cpp's own HTTP server, asked directly: its adapters are those it was started with."""
+
+    takes_adapters = False
+
+    @pytest.fixture
+    def engine(self, tiny_server: str) -> Iterator[Engine]:
+        engine = RemoteEngine(Endpoint(tiny_server, adapters={"red": 0, "blue": 1}))
+        yield engine
+        engine.close()
+
+
+class TestRemoteVllm(EngineContract):
+    """The same server behind vLLM's names: adapters are loaded and replaced while it runs."""
+
+    @pytest.fixture
+    def engine(self, tiny_server: str, tiny_adapters: dict[str, Path]) -> Iterator[Engine]:
+        with VllmServer(tiny_adapters.values(), tiny_server) as server:
+            engine = RemoteEngine(Endpoint(server.url))
+            yield engine
+            engine.close()
 
 
 def test_the_script_fails_on_a_call_too_many_and_on_steps_left_over() -> None:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import gc
 import json
 import os
+import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agent.evaluation.bench.prompts import grounded_requests
 from skills import weights
 from skills.errors import ModelError
-from skills.llm import ChatTurn, GenerationRequest
-from skills.llm.llamacpp import LlamaCppEngine
+from skills.llm import ChatTurn, GenerationRequest, Piece
+from skills.llm.llamacpp import LlamaCppEngine, Statistics
+from skills.llm.prefix import GRID
 from skills.pack import discover
 from tests.llm.contract import ASK, text_of
 
@@ -143,6 +147,59 @@ def threading_count() -> int:
     return len(list(Path("/proc/self/task").iterdir()))
 
 
+def random_requests(adapters: Iterable[str], count: int, seed: int) -> list[GenerationRequest]:
+    """Requests that share beginnings of all lengths; now and then another adapter, or none."""
+    draw = random.Random(seed)
+    words = "the court may grant a loan to patient at rate of three percent".split()
+    starts = [draw.choices(words, k=150) for _ in range(2)]
+    requests: list[GenerationRequest] = []
+    adapter: str | None = None
+    for _ in range(count):
+        if draw.random() < 0.4:
+            adapter = draw.choice([None, *adapters])
+        text = " ".join([*draw.choice(starts)[: draw.randrange(10, 150)], draw.choice(words)])
+        requests.append(GenerationRequest((ChatTurn("user", text),), adapter=adapter, max_tokens=4))
+    return requests
+
+
+@pytest.mark.parametrize("warm", [1, 2])
+def test_warm_answers_are_cold_answers_to_the_last_digit(
+    tiny_llama_gguf: Path, tiny_adapters: dict[str, Path], warm: int
+) -> None:
+    """Random prompts and adapters, interleaved in one engine, against the same where nothing is ever kept."""
+    asked = random_requests(tiny_adapters, 60, seed=warm)
+    engine = LlamaCppEngine(str(tiny_llama_gguf), tiny_adapters, context=256, threads=1, warm=warm)
+    cold: list[tuple[list[Piece], dict[str, float]]] = []
+    for request in asked:
+        # As many requests in between as contexts are kept, with another adapter: nothing is left to be reused.
+        other = replace(ASK, adapter="red" if request.adapter != "red" else "blue", max_tokens=1)
+        answers: list[Any] = []
+        for ask in (lambda request: list(engine.stream(request)), lambda r: engine.next_token_logprobs(r, 5)):
+            for _ in range(warm):
+                text_of(engine, other)
+            answers.append(ask(request))
+        cold.append((answers[0], answers[1]))
+    assert engine.statistics.reused_tokens == 0
+    for request, (pieces, chances) in zip(asked, cold, strict=True):
+        assert list(engine.stream(request)) == pieces
+        assert engine.next_token_logprobs(request, 5) == chances
+    assert engine.statistics.reused_tokens > 8 * GRID
+    engine.close()
+
+
+def test_statistics_count_what_ended_by_itself(engine: LlamaCppEngine) -> None:
+    assert engine.statistics == Statistics()
+    *_, last = engine.stream(ASK)
+    stream = engine.stream(ASK)
+    next(stream)
+    stream.close()
+    text_of(engine, replace(ASK, max_tokens=1))
+    found = engine.statistics
+    assert (found.requests, found.prompt_tokens) == (2, 2 * last.prompt_tokens)
+    assert found.completion_tokens == last.completion_tokens + 1
+    assert 0 <= found.accepted_tokens <= found.drafted_tokens
+
+
 @pytest.mark.weights
 class TestDefaultBase:
     @pytest.fixture
@@ -174,6 +231,33 @@ class TestDefaultBase:
             assert text_of(engine, requests[place]) == cold[place]
         engine.close()
         assert len(set(cold)) > 2
+
+    def test_speculation_changes_no_word(self, weights_home: Path) -> None:
+        """Real questions with their evidence, twelve of them, as the skills ask them."""
+        packs = [pack for pack in discover()[0] if pack.adapter is not None]
+        adapters = {pack.name: pack.adapter for pack in packs if pack.adapter is not None}
+        asked = [request for pack in packs for request in grounded_requests(pack, 4)]
+        texts: list[list[str]] = []
+        for speculation in (False, True):
+            engine = LlamaCppEngine(weights.DEFAULT_BASE, adapters, context=1024, speculation=speculation)
+            texts.append([text_of(engine, request) for request in asked])
+            assert (engine.statistics.drafted_tokens > 100) == speculation
+            assert (engine.statistics.acceptance > 0.4) == speculation
+            engine.close()
+        assert len(asked) == 12
+        assert texts[0] == texts[1]
+
+    def test_a_warm_prompt_is_computed_for_its_last_step_only(
+        self, weights_home: Path, adapters: dict[str, Path]
+    ) -> None:
+        engine = LlamaCppEngine(weights.DEFAULT_BASE, adapters, context=1024)
+        notes = "The dose is 500 mg twice a day, taken with meals. " * 30
+        request = GenerationRequest((ChatTurn("user", notes),), adapter="medical", max_tokens=6)
+        cold = list(engine.stream(request))
+        assert engine.statistics.reused_tokens == 0
+        assert list(engine.stream(request)) == cold
+        assert engine.statistics.reused_tokens == (cold[-1].prompt_tokens - 1) // GRID * GRID
+        engine.close()
 
     def test_memory_is_small(self, weights_home: Path, adapters: dict[str, Path]) -> None:
         """The whole process with the base and all adapters, after a request."""

@@ -15,7 +15,7 @@ import numpy as np
 from skills.files import write_json
 
 if TYPE_CHECKING:
-    from gguf import GGUFWriter
+    from gguf import GGMLQuantizationType, GGUFWriter
     from transformers import PreTrainedTokenizerFast
 
 TEMPLATE = (
@@ -128,10 +128,10 @@ def make_adapter(
     return folder
 
 
-def write_gguf(path: Path, folder: Path) -> Path:
-    """The weights and tokenizer of a folder of ``make_model`` as a float32 GGUF file."""
+def write_gguf(path: Path, folder: Path, *, quantised: GGMLQuantizationType | None = None) -> Path:
+    """The weights and tokenizer of a folder of ``make_model`` as a GGUF file: float32, or its layers quantised."""
     import torch
-    from gguf import GGUFWriter
+    from gguf import GGUFWriter, quants
     from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
@@ -155,7 +155,11 @@ def write_gguf(path: Path, folder: Path) -> Path:
             values = _interleave(values, config.num_attention_heads)
         if kind == "llama" and ".k_proj." in name:
             values = _interleave(values, config.num_key_value_heads)
-        writer.add_tensor(_gguf_name(name), np.ascontiguousarray(values))
+        values = np.ascontiguousarray(values)
+        if quantised is not None and "_proj." in name and name.endswith(".weight"):
+            writer.add_tensor(_gguf_name(name), quants.quantize(values, quantised), raw_dtype=quantised)
+        else:
+            writer.add_tensor(_gguf_name(name), values)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

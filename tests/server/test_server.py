@@ -15,12 +15,13 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx2
 import openai
 import pytest
 from openai import OpenAI
 
-from agent.events import Event
-from agent.server.app import limited
+from agent.events import Answer, Answered, Event
+from agent.server.app import PARALLEL, WAITING, create_app, limited
 from skills.records import Token
 
 ROOT = Path(__file__).parents[2]
@@ -269,3 +270,38 @@ def test_the_real_agent_over_http(weights_home: Path) -> None:
         stream = client.chat.completions.create(model="collegium/medical", messages=question, stream=True)  # type: ignore
         text = "".join(chunk.choices[0].delta.content or "" for chunk in stream)
         assert text == response.choices[0].message.content
+
+
+def test_a_question_too_many_is_told_when_to_come_back() -> None:
+    """Over HTTP, with an agent that is held up until the last question was refused."""
+
+    class Held:
+        domains = ()
+
+        def __init__(self) -> None:
+            self.free = asyncio.Event()
+
+        async def astream(self, text: str, **_: object) -> AsyncIterator[Event]:
+            await self.free.wait()
+            yield Answered(Answer("answered", text))
+
+    async def ask_all() -> list[tuple[int, str | None]]:
+        agent = Held()
+        app = create_app(agent)  # type: ignore[arg-type]
+        body = {"model": "collegium", "messages": user("x")}
+        transport = httpx2.ASGITransport(app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            asked = [
+                asyncio.create_task(client.post("/v1/chat/completions", json=body))
+                for _ in range(PARALLEL + WAITING + 1)
+            ]
+            await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+            agent.free.set()
+            replies = await asyncio.gather(*asked)
+        return [(reply.status_code, reply.headers.get("Retry-After")) for reply in replies]
+
+    replies = asyncio.run(ask_all())
+    assert sorted(status for status, _ in replies) == [200] * (PARALLEL + WAITING) + [503]
+    (wait,) = [after for status, after in replies if status == 503]
+    assert wait is not None
+    assert 1 <= int(wait) <= 600

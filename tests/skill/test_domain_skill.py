@@ -83,8 +83,6 @@ def bmi(weight: float) -> tuple[str, dict[str, float]]:
 def pack(tmp_path: Path) -> Pack:
     (tmp_path / "prompts").mkdir()
     (tmp_path / "prompts" / "system.txt").write_text("You are a test.")
-    (tmp_path / "adapter").mkdir()
-    (tmp_path / "adapter" / "adapter_config.json").write_text("{}")
     manifest = PackManifest(
         name="medical", title="Medical", version="1", description="d", disclaimer="no advice"
     )
@@ -108,13 +106,15 @@ def run(
     configuration: Configuration = "lora+rag",
     tools: ToolCaller | None = None,
     given: tuple[Passage, ...] | None = None,
+    context: int = 4096,
 ) -> tuple[list[SkillEvent], ScriptedEngine]:
-    engine = ScriptedEngine(steps, adapters=["medical"])
+    engine = ScriptedEngine(steps, adapters=["medical"], context=context)
     skill = DomainSkill(
         pack,
         model=CollegiumChatModel(engine=engine),
         store=Store(passages),
         evidence=FixedJudge(probability),
+        adapter="medical",
         tools=tools,
     )
     events = list(skill.stream(SkillRequest(question, passages=given, configuration=configuration)))
@@ -222,6 +222,43 @@ def test_a_value_of_a_table_cites_its_row(pack: Pack) -> None:
     assert answer.text == "4,013 thousands [1]."
     assert answer.citations[0].quote == "Revenue | 4,013 | 3,249"
     assert "Revenue: 2019 = 4,013; 2018 = 3,249" in engine.requests[0].turns[1].text
+
+
+def test_evidence_that_does_not_fit_the_context_is_cut_from_its_worst_end_never_the_question(
+    pack: Pack,
+) -> None:
+    question = "can long-term use of metformin lower my vitamin B12 level over the years?"
+    written = "Long-term use can lower vitamin B12 [1]."
+    whole, engine = run(pack, question, [written])
+    words = sum(len(turn.text.split()) for turn in engine.requests[0].turns)
+    assert METFORMIN.text in engine.requests[0].turns[-1].text
+    events, engine = run(pack, question, [written], context=160 + words - 1)
+    prompt = engine.requests[0].turns[-1].text
+    assert question in prompt
+    assert "Long-term use can lower vitamin B12." in prompt
+    assert "nausea" not in prompt
+    assert final(events).text == final(whole).text
+
+
+def test_where_not_even_the_best_sentence_fits_it_is_quoted(pack: Pack) -> None:
+    events, engine = run(pack, "vitamin B12 and long-term use?", context=170)
+    assert engine.requests == []
+    assert final(events).text == "Long-term use can lower vitamin B12 [1]."
+
+
+def test_passages_that_do_not_fit_are_left_out_from_the_last(pack: Pack) -> None:
+    events, engine = run(
+        pack,
+        "metformin?",
+        ["Nausea [1]."],
+        passages=(METFORMIN, REPORT),
+        configuration="rag-passages",
+        context=160 + 40,
+    )
+    prompt = engine.requests[0].turns[-1].text
+    assert METFORMIN.text in prompt
+    assert "Net sales" not in prompt
+    assert final(events).status == "answered"
 
 
 def test_no_evidence_no_answer_and_the_model_is_not_asked(pack: Pack) -> None:
