@@ -168,13 +168,17 @@ class _Nodes:
 
     def plan(self, state: TurnState, runtime: Runtime[TurnOptions]) -> dict[str, Any]:
         """Who answers what, and what memory gives to that."""
-        options = _options(runtime)
-        plan = self._plan(state, options)
+        options, read = _options(runtime), state["resolved"]
+        plan = self._plan(state, options, read)
+        if not all(fact.visible_to(step.domain) for fact in read.facts for step in plan.steps):
+            # It goes to another domain than the router's: a follow-up, a calculation or a red flag.
+            read = Resolved()
+            plan = self._plan(state, options, read)
         recalled = {step.domain: self._recalled(step, state, options) for step in plan.steps}
-        return {"plan": plan, "recalled": recalled}
+        return {"plan": plan, "recalled": recalled, "resolved": read}
 
-    def _plan(self, state: TurnState, options: TurnOptions) -> Plan:
-        routed, read = state["routed"], state["resolved"]
+    def _plan(self, state: TurnState, options: TurnOptions, read: Resolved) -> Plan:
+        routed = state["routed"]
         if options.plan is not None:
             return options.plan
         if flagged := self._college.flagged(state["question"]):

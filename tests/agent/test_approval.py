@@ -48,6 +48,15 @@ def test_it_waits_and_runs_once_when_approved(tmp_path: Path) -> None:
     assert calls(tmp_path) == ["milk"]
 
 
+def test_a_yes_to_it_is_none_to_an_offer(tmp_path: Path) -> None:
+    agent = tool_agent(tmp_path)
+    assert agent.ask("I am allergic to nuts. Is medical help needed?", session="other").offer
+    answer = agent.ask("I am allergic to nuts. Please save milk?", session="s")
+    assert (answer.offer, answer.awaiting is None) == ("", False)
+    agent.ask("yes", session="s")
+    assert agent.facts() == []
+
+
 def test_a_refused_call_never_runs(tmp_path: Path) -> None:
     agent = tool_agent(tmp_path)
     agent.ask("save milk", session="s")

@@ -48,6 +48,13 @@ def test_it_is_heard_in_the_middle_of_a_calculation_and_where_a_domain_is_told(
     assert agent.ask("help me", domain="finance").domains == ("guarded",)
 
 
+def test_it_takes_no_fact_along_that_another_domain_may_see(agent: Agent, guarded: FakeSkill) -> None:
+    agent.remember("my plan is a 401(k)", user="ann", domain="finance")
+    assert agent.ask("finance: what is my plan?", user="ann").remembered
+    answer = agent.ask("finance: help me with my plan", user="ann")
+    assert (answer.domains, answer.remembered, guarded.requests[-1].own_words) == (("guarded",), (), "")
+
+
 def test_what_raises_no_flag_goes_its_way(agent: Agent, guarded: FakeSkill) -> None:
     assert agent.ask("finance: a story of help me").domains == ("finance",)
     assert not guarded.requests
