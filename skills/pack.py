@@ -74,6 +74,9 @@ class PackManifest(_Strict):
     """Shown once per session, never mixed into an answer."""
     disclaimer_zh: str = ""
     licence: str = "Apache-2.0"
+    answers: Literal["written", "quoted"] = "written"
+    """written: the model writes from the evidence and is checked; quoted: the evidence's best sentences, word for
+    word. Quoting is faster and what to choose without an adapter of the pack's own, unless the base model is large."""
 
 
 class Guard(_Strict):

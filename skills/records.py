@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Status = Literal["answered", "clarify", "declined"]
-Configuration = Literal["base", "lora", "rag", "rag-passages", "lora+rag", "wrong-adapter", "no-verify"]
+Configuration = Literal[
+    "base", "lora", "rag", "rag-passages", "pointing", "lora+rag", "wrong-adapter", "no-verify"
+]
 """base / lora: no evidence in the prompt; rag: selected evidence, no adapter; rag-passages: top passages
-whole in the prompt, no adapter (the usual way); lora+rag: selected evidence and adapter (the default);
+whole in the prompt, no adapter (the usual way); pointing: selected evidence quoted, no model; lora+rag: selected
+evidence and adapter (the default; quoted too where the pack's ``answers`` say so);
 wrong-adapter: as the default, with the adapter of another skill; no-verify: as the default, with nothing checked
 after it is written. All but the default are for comparison."""
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from agent.evaluation.corpus import index_of, withheld_ids, without_withheld
 from agent.evaluation.formats import PROBLEM, read_rows
 from agent.evaluation.suite import ItemSet
 from agent.evaluation.tasks import TASKS, Item, Task
 from skills.errors import UserError
 from skills.files import sha256_file
-from skills.home import cache_folder
 from skills.retrieval.text import is_chinese
 
 SHORT, LONG = 12, 40
@@ -61,12 +60,15 @@ def load_sets(
 
 def _load(spec: ItemSet, domains: Sequence[str], limit: int | None, seed: int) -> LoadedSet:
     path, task = Path(spec.file), TASKS[spec.task]
-    rows = read_rows(path, spec.format)
+    rows: Sequence[Mapping[str, Any]] = read_rows(path, spec.format)
     if not rows:
         raise UserError(f"set {spec.name!r}: {spec.file!r} holds no rows", subject=spec)
+    store = _store(spec)
+    if spec.corpus is not None and spec.withhold is not None:
+        gone = withheld_ids(Path(spec.corpus), spec.withhold)
+        rows = [without_withheld(row, gone) for row in rows]
     names = _ids(rows)
     predictions = _predictions(spec, rows, names)
-    store = _store(spec)
     most = limit or spec.limit or len(rows)
     chosen = range(len(rows))
     if most < len(rows):
@@ -146,24 +148,10 @@ def _predictions(
 
 
 def _store(spec: ItemSet) -> Path | None:
-    """The set's store; a corpus is indexed once and kept in the cache under its hash."""
+    """The set's store: one that is there, or the index of its corpus."""
     if spec.corpus is None:
         return spec.path("store")
-    if spec.store is not None:
-        raise UserError(f"set {spec.name!r}: give either 'store' or 'corpus'", subject=spec)
-    from skills.retrieval.embedder import choose_embedder, load_embedder
-    from skills.retrieval.ingest import read_corpus
-    from skills.retrieval.manifest import FORMAT
-    from skills.retrieval.store import PassageStore
-
-    corpus = Path(spec.corpus)
-    if not corpus.is_file():
-        raise UserError(
-            f"set {spec.name!r}: no corpus {spec.corpus!r}; expected a file of passages", subject=spec
-        )
-    folder = cache_folder("evaluation") / f"{sha256_file(corpus)[:32]}-{FORMAT}"
-    if not (folder / "manifest.json").is_file():
-        problems: list[str] = []
-        embedder = choose_embedder(islice(read_corpus(corpus, problems.append), 1000))
-        PassageStore.build(read_corpus(corpus, problems.append), folder, load_embedder(embedder))
-    return folder
+    try:
+        return index_of(Path(spec.corpus), spec.withhold)
+    except UserError as error:
+        raise UserError(f"set {spec.name!r}: {error}", subject=spec) from error

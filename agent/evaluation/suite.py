@@ -22,8 +22,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from agent.evaluation.corpus import Withheld
 from agent.evaluation.formats import FORMATS
 from agent.evaluation.system import CONFIGURATIONS
 from agent.evaluation.tasks import TASKS
@@ -56,6 +57,8 @@ class ItemSet(BaseModel):
     """Index folder instead of the skill's own."""
     corpus: str | None = None
     """Passages that are indexed first, instead of a store."""
+    withhold: Withheld | None = None
+    """Half of the corpus is left out: of its documents, or of its titles. Questions about those must be declined."""
     domain: str | None = None
     route: bool = True
     """false: the domain is told, not routed."""
@@ -76,6 +79,14 @@ class ItemSet(BaseModel):
     @classmethod
     def _known_format(cls, name: str) -> str:
         return _among(name, FORMATS, "format")
+
+    @model_validator(mode="after")
+    def _one_store(self) -> ItemSet:
+        if self.store is not None and self.corpus is not None:
+            raise ValueError("give either 'store' or 'corpus'")
+        if self.withhold is not None and self.corpus is None:
+            raise ValueError("'withhold' leaves out half of a 'corpus'; give one")
+        return self
 
     def path(self, what: str) -> Path | None:
         """One of its paths; None where it has none."""

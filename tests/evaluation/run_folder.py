@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-CONFIGS = ("base", "lora", "rag", "rag-passages", "lora+rag", "no-verify", "wrong-adapter")
+CONFIGS = ("base", "lora", "rag", "rag-passages", "pointing", "lora+rag", "no-verify", "wrong-adapter")
 HOSTILE = (
     "<script>alert(1)</script> | a\nb `c` [x](javascript:alert(1)) ![i](http://example.com/i.png) "
     "中文：心脏病 &amp; $x$ \\ \x1b[31m"

@@ -109,17 +109,25 @@ def test_shipped_sets_are_whole_and_of_all_kinds(home: Path, domain: str) -> Non
         assert set(item.row.get("gold") or ()) <= known, item.id
 
 
-def test_the_public_suite_leaves_out_what_is_not_there(tmp_path: Path) -> None:
-    suite = read_suite(SUITES / "public.yaml", {"DATA": str(tmp_path)})
+def test_public_suites_leave_out_what_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "routing").mkdir()
     (tmp_path / "routing" / "routing.test.jsonl").write_text(
         '{"text": "t", "label": "legal", "lang": "en"}\n'
     )
+    suite = read_suite(SUITES / "public-more.yaml", {"DATA": str(tmp_path)})
     notes: list[str] = []
     found = load_sets(suite.sets, [], limit=None, seed=0, note=notes.append)
     assert [one.name for one in found] == ["routing"]
     assert len(notes) == len(suite.sets) - 1
-    assert {one.format for one in suite.sets} | {"fpb"} == set(FORMATS)
+
+
+def test_public_suites_read_all_formats_and_name_no_set_twice() -> None:
+    suites = [read_suite(path, {"DATA": "/data"}) for path in sorted(SUITES.glob("publi*.yaml"))]
+    assert len(suites) == 5
+    sets = [one for suite in suites for one in suite.sets]
+    assert len({one.name for one in sets}) == len(sets)
+    assert all(one.optional and one.file.startswith("/data/") for one in sets)
+    assert {one.format for one in sets} | {"fpb"} == set(FORMATS)
 
 
 def test_slices() -> None:

@@ -1,7 +1,9 @@
 """The steps of a skill, through its stream, with a scripted model and a judge that follows the test."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from langchain_core.tools import tool
@@ -326,6 +328,21 @@ def test_configurations_for_evaluation(pack: Pack, configuration: Configuration,
     shown = engine.requests[0].turns[-1].text
     assert ("nausea" in shown) == (configuration not in ("base", "lora"))
     assert bool(answer.citations) == (configuration not in ("base", "lora"))
+
+
+def test_pointing_quotes_the_best_sentences_and_asks_no_model(pack: Pack) -> None:
+    quoted = replace(pack, manifest=pack.manifest.model_copy(update={"answers": "quoted"}))
+    asked: list[tuple[Pack, Configuration]] = [(pack, "pointing"), (quoted, "lora+rag")]
+    for one, configuration in asked:
+        events, engine = run(one, "side effects of metformin?", configuration=configuration)
+        answer = final(events)
+        assert engine.requests == []
+        assert answer.status == "answered"
+        assert answer.text.replace(" [1]", "") in METFORMIN.text
+        assert answer.citations[0].quote in METFORMIN.text
+    for configuration in cast("list[Configuration]", ["rag", "no-verify"]):
+        _, engine = run(quoted, "side effects of metformin?", ["Nausea [1]."], configuration=configuration)
+        assert engine.requests
 
 
 def test_another_skills_adapter_writes_for_comparison(pack: Pack) -> None:
