@@ -21,6 +21,7 @@ from skills.learning.card import training_card
 from skills.learning.loop import LoopConfig, Progress, fit, make_batches, quiet, set_up
 from skills.learning.lora import attach_lora, save_lora
 from skills.learning.run import Run
+from skills.llm.precision import fast_dtype
 from skills.weights import base_hash, safetensors_folder
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def train(config: AnswerConfig, progress: Progress = quiet) -> Mapping[str, Any]
             "no example is left to train on or to evaluate with; check --train, --dev and --max-tokens"
         )
 
-    base: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
+    base: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=fast_dtype(device))
     lora = LoraConfig(
         r=config.rank,
         lora_alpha=config.alpha,

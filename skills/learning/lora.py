@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from skills.errors import UserError
 from skills.files import write_json
 from skills.learning.loop import LoopConfig
+from skills.llm.precision import fast_dtype
 
 if TYPE_CHECKING:
     import torch
@@ -35,19 +36,18 @@ def attach_lora(model: Any, lora: Any, start: Path | None) -> Any:
 
 
 def lora_encoder(folder: Path, config: LoopConfig, start: Path | None, device: torch.device) -> Any:
-    """The BERT encoder of a folder in bf16 with a trainable LoRA on all its linear layers."""
-    import torch
+    """The BERT encoder of a folder with a trainable LoRA on all its linear layers."""
     from peft import LoraConfig
     from transformers import AutoModel
 
-    encoder = AutoModel.from_pretrained(folder, dtype=torch.bfloat16, add_pooling_layer=False).to(device)
+    encoder: Any = AutoModel.from_pretrained(folder, dtype=fast_dtype(device), add_pooling_layer=False)
     lora = LoraConfig(
         r=config.rank,
         lora_alpha=config.alpha,
         lora_dropout=config.dropout,
         target_modules=["query", "key", "value", "dense"],
     )
-    return attach_lora(encoder, lora, start)
+    return attach_lora(encoder.to(device), lora, start)
 
 
 def save_lora(model: Any, folder: Path, *, base: str) -> None:

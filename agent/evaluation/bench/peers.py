@@ -11,6 +11,7 @@ from typing import Any
 from skills import weights
 from skills.llm.engine import Engine, GenerationRequest
 from skills.llm.llama_server import LlamaServer
+from skills.llm.precision import fast_dtype
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def mixed_batch(base: str, adapters: Mapping[str, Path]) -> Callable[[Sequence[G
 
     folder = weights.safetensors_folder(base)
     tokenizer: Any = AutoTokenizer.from_pretrained(folder, padding_side="left")
-    plain = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
+    plain = AutoModelForCausalLM.from_pretrained(folder, dtype=fast_dtype(torch.device("cpu")))
     (first, place), *others = adapters.items()
     model: Any = PeftModel.from_pretrained(plain, str(place), adapter_name=first)
     for name, path in others:
@@ -113,7 +114,7 @@ def langchain_pipeline(base: str, adapter: Path) -> Peer:
 
     folder = weights.safetensors_folder(base)
     tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-    plain = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
+    plain = AutoModelForCausalLM.from_pretrained(folder, dtype=fast_dtype(torch.device("cpu")))
     model: Any = PeftModel.from_pretrained(plain, str(adapter)).eval()
     generate: Any = pipeline("text-generation", model=model, tokenizer=tokenizer)
     prompt = ChatPromptTemplate.from_messages([("system", "{system}"), ("human", "{user}")])
