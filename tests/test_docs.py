@@ -1,4 +1,4 @@
-"""README.md: its Python runs, its commands and options exist, and so do the files it names."""
+"""README.md and docs: their Python runs, their commands and options exist, and so do the files they name."""
 
 from __future__ import annotations
 
@@ -15,22 +15,38 @@ from agent.cli.main import app
 from tests.server.test_server import serving
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    path.stem: path.read_text(encoding="utf-8")
+    for path in [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+}
+README = PAGES["README"]
 
 
-def blocks(language: str) -> list[str]:
+def blocks(language: str, page: str) -> list[str]:
     """The fenced blocks of that language, in order."""
-    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     return [text for name, text in fenced if name == language]
 
 
-PYTHON = blocks("python")
-BOT, STREAM, MEMORY, CLIENT = PYTHON
+PYTHON = {name: blocks("python", page) for name, page in PAGES.items()}
+(BOT,) = PYTHON["README"]
+STREAM, MEMORY = PYTHON["embedding"]
+(CLIENT,) = PYTHON["http"]
 
 
 def executed(code: str, capsys: pytest.CaptureFixture[str]) -> str:
     exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
     return capsys.readouterr().out
+
+
+def test_all_python_is_run_here() -> None:
+    run = {
+        "README": 1,
+        "embedding": 2,
+        "http": 1,
+        "tools": len(PYTHON["tools"]),
+    }  # tools: tests/mcp, tests/agent
+    assert {name: len(code) for name, code in PYTHON.items() if code} == run
 
 
 def test_the_support_bot_is_ten_lines() -> None:
@@ -69,13 +85,13 @@ def test_the_openai_client(weights_home: Path, capsys: pytest.CaptureFixture[str
 
 
 def commands() -> Iterator[str]:
-    """Every ``collegium ...`` that the README shows, in blocks and in running text."""
-    for block in blocks("bash"):
-        yield from (
-            line.partition("#")[0].strip() for line in block.splitlines() if line.startswith("collegium")
-        )
-    prose = re.sub(r"^```.*?^```$", "", README, flags=re.MULTILINE | re.DOTALL)
-    yield from re.findall(r"`(?:\.venv/bin/)?(collegium [^`]+)`", prose)
+    """Every ``collegium ...`` that the pages show, in blocks and in running text."""
+    for page in PAGES.values():
+        for block in blocks("bash", page):
+            lines = (line.partition("#")[0].strip() for line in block.splitlines())
+            yield from (line for line in lines if line.startswith("collegium"))
+        prose = re.sub(r"^```.*?^```$", "", page, flags=re.MULTILINE | re.DOTALL)
+        yield from re.findall(r"`(?:\.venv/bin/)?(collegium [^`]+)`", prose)
 
 
 @pytest.mark.parametrize("line", sorted(set(commands())))
@@ -91,6 +107,13 @@ def test_commands_and_options_exist(line: str) -> None:
     assert {word for word in words if re.match(r"-[a-z-]", word)} <= options, line
 
 
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_linked_pages_are_there(name: str) -> None:
+    folder = ROOT if name == "README" else ROOT / "docs"
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", PAGES[name]):
+        assert (folder / target).exists(), target
+
+
 def test_make_targets_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     wanted = set(re.findall(r"\bmake ([a-z]+)", README)) - {"one"}
@@ -100,7 +123,7 @@ def test_make_targets_exist() -> None:
 
 
 def test_the_file_tree_is_there() -> None:
-    tree = next(block for block in blocks("") if block.startswith("agent/"))
+    tree = next(block for block in blocks("", README) if block.startswith("agent/"))
     folder = ROOT
     for line in tree.splitlines():
         name = line.split()[0]
