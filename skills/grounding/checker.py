@@ -121,7 +121,7 @@ class TokenReader:
                 raise ModelError(
                     f"the checker was trained on another {self._name!r} than the one in {str(folder)!r}"
                 )
-            self._encoder = load_encoder(folder, None, "int8", threads=self._threads)
+            self._encoder = load_encoder(folder, threads=self._threads)
         encodings = self._encoder.tokenize(texts, MAX_TOKENS)
         found: dict[int, Tokens] = {}
         for batch in self._encoder.batches(encodings):

@@ -20,6 +20,7 @@ from safetensors.numpy import load_file
 from skills.errors import ModelError
 from skills.files import read_json, sha256_file
 from skills.grounding.decision import UNFITTED, Decision, Kind, Risk, read_decision
+from skills.grounding.documents import of_another_document
 from skills.grounding.places import elsewhere
 from skills.grounding.select import Unit, prompt_text, select_spans
 from skills.records import Evidence, Passage, ScoredPassage
@@ -193,15 +194,21 @@ class EvidenceModel:
         """The first CANDIDATES candidates with their spans, probability and whether that is enough, most probable
         first.
 
-        One about another place than the question's answers nothing: 0.
+        One that is ``barred`` answers nothing: 0.
         """
         readable = [item for item in candidates if item.passage.text.strip()]
         found: list[Evidence] = []
         for signs, item in zip(self.signs(question, readable), readable, strict=False):
-            score = 0.0 if elsewhere(question, item.passage) else self.probability(signs)
+            score = 0.0 if barred(question, item.passage) else self.probability(signs)
             enough = score >= self.decision.fitted(signs.kind).thresholds[self._risk]
             found.append(Evidence(item.passage, select_spans(item.passage.text, question), score, enough))
         return sorted(found, key=lambda item: -item.score)
+
+
+def barred(question: str, passage: Passage) -> bool:
+    """Whether a passage answers nothing whatever it says: it is about another place than the question, or of another
+    document."""
+    return elsewhere(question, passage) or of_another_document(question, passage)
 
 
 def pair_text(passage: Passage, question: str) -> str:
@@ -264,5 +271,5 @@ def load_evidence(folder: Path | None = None, *, threads: int = 2) -> EvidenceMo
         raise ModelError(f"evidence encoder {str(folder)!r}: {error}", subject=folder) from error
     fitted = folder / "decision.json"
     decision = read_decision(fitted) if fitted.is_file() else UNFITTED
-    encoder = load_encoder(base, folder, "int8", threads=threads)
+    encoder = load_encoder(base, folder, threads=threads)
     return EvidenceModel(encoder, head, decision, described["max_tokens"])

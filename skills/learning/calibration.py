@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from skills.errors import UserError
 from skills.files import read_jsonl
 from skills.grounding.decision import FEATURES, KINDS, RISKS, Decision, Fitted, Kind, Risk
-from skills.grounding.evidence import CANDIDATES, EvidenceModel, Signs, document_of
+from skills.grounding.evidence import CANDIDATES, EvidenceModel, Signs, barred, document_of
 from skills.learning.loop import quiet
 from skills.records import Passage, ScoredPassage
 from skills.retrieval.store import PassageStore
@@ -165,7 +165,10 @@ def _fit(samples: Sequence[Sample], start: Fitted) -> Fitted:
 
 def _tolerating(predictions: Sequence[Prediction], kind: Kind) -> dict[Risk, float]:
     """For each risk the lowest probability from which no more than TOLERATED of the unanswerable are answered."""
-    absent = sorted(((p.probability, p.weight) for p in predictions if not p.answerable), reverse=True)
+    # Where rules leave no candidate, any threshold is right; those questions must not make room for others.
+    absent = sorted(
+        ((p.probability, p.weight) for p in predictions if not p.answerable and p.probability), reverse=True
+    )
     total = sum(weight for _, weight in absent)
     found: dict[Risk, float] = {}
     for risk in RISKS:
@@ -213,7 +216,8 @@ def _samples(
     for number, row in enumerate(rows, start=1):
         question: str = row["question"]
         gold = [passage for passage in map(store.get, row.get("gold") or []) if passage is not None]
-        found = store.search(question, _SEARCHED)
+        searched = store.search(question, _SEARCHED)
+        found = [item for item in searched if not barred(question, item.passage)]
         texts = {_fold(passage.text) for passage in gold}
         documents = {document_of(passage.id) for passage in gold}
         titles = {passage.title for passage in gold if 0 < shared[passage.title] <= _GENERIC_TITLE}
@@ -232,7 +236,7 @@ def _samples(
             signs = tuple(model.signs(question, items, logits))
             yield Sample(path.stem, question, signs, right, weight / len(rows))
         if gold and not is_chinese(question):
-            wrong = [item.passage for item in found if _fold(item.passage.text) not in texts]
+            wrong = [item.passage for item in searched if _fold(item.passage.text) not in texts]
             yield from _given(path.stem, question, gold[0], wrong[:GIVEN], weight / len(rows), model)
         told(number, len(rows), path.name)
 

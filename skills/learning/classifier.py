@@ -80,7 +80,7 @@ def load_classifier(folder: Path, *, threads: int = 2) -> Classifier:
             f"classifier {str(folder)!r} is damaged: {weight.shape} for {len(labels)} labels", subject=folder
         )
     prefix = PREFIXES.get(name, {"query": ""})["query"]
-    encoder = load_encoder(base, folder, "int8", threads=threads)
+    encoder = load_encoder(base, folder, threads=threads)
     return Classifier(
         encoder, head, labels, float(described["temperature"]), int(described["max_tokens"]), prefix
     )

@@ -183,7 +183,7 @@ def load_tagger(folder: Path, *, threads: int = 2) -> Tagger:
         raise ModelError(
             f"tagger {str(folder)!r} was trained from another {described['encoder']!r} than the one in {str(base)!r}"
         )
-    encoder = load_encoder(base, folder, "int8", threads=threads)
+    encoder = load_encoder(base, folder, threads=threads)
     labels = described["labels"]
     try:
         head = load_file(folder / HEAD_FILE)

@@ -106,7 +106,10 @@ class EncoderEmbeddings(LocalEmbeddings):
             if self._encoder is None:
                 from skills.retrieval.encoder import load_encoder
 
-                self._encoder = load_encoder(encoder_folder(self._name), self._lora, threads=self._threads)
+                # int8 on every machine: what a store holds must not depend on where it was built.
+                self._encoder = load_encoder(
+                    encoder_folder(self._name), self._lora, "int8", threads=self._threads
+                )
         read = [f"{self._prefixes[kind]}{text}" for text in texts]
         result = np.empty((len(texts), self.dimension), dtype=np.float32)
         for batch in self._encoder.batches(self._encoder.tokenize(read, self._max_tokens)):

@@ -130,13 +130,26 @@ def _graph_file(model_folder: Path, lora: Path | None, precision: Precision) -> 
     return folder / "model.onnx"
 
 
+def fast_precision(processor: Path = Path("/proc/cpuinfo")) -> Precision:
+    """The precision that this processor computes in faster.
+
+    int8 takes half the time of fp32 where bytes are multiplied in one instruction (VNNI; ARM has its own), and 1.35
+    times as long where AVX2 is all there is.
+    """
+    try:
+        flags = processor.read_text(encoding="utf-8")
+    except OSError:
+        return "int8"
+    return "fp32" if "avx2" in flags and "vnni" not in flags else "int8"
+
+
 def load_encoder(
-    model_folder: Path, lora: Path | None = None, precision: Precision = "int8", *, threads: int = 2
+    model_folder: Path, lora: Path | None = None, precision: Precision | None = None, *, threads: int = 2
 ) -> Encoder:
     """Load a BERT model folder (config.json, model.safetensors, tokenizer.json), ``lora`` merged into it.
 
-    ``precision``: "fp32" is exact; "int8" keeps the linear layers' weights in 8 bits (blocks of 128): about
-    twice as fast, with a cosine of 0.999 to the exact embedding. ``threads``: CPU threads of a run.
+    ``precision``: "fp32" is exact; "int8" keeps the linear layers' weights in 8 bits (blocks of 128), with a cosine
+    of 0.999 to the exact embedding; None: the faster one here (see ``fast_precision``). ``threads``: CPU threads of a run.
     Raises ModelError when a file is missing or the model is not a BERT this graph can express.
     """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read on import: no event store in the user's cache
@@ -149,7 +162,7 @@ def load_encoder(
         raise ModelError(
             f"encoder folder {str(model_folder)!r} has no 'tokenizer.json'", subject=model_folder
         )
-    graph = _graph_file(model_folder, lora, precision)
+    graph = _graph_file(model_folder, lora, precision or fast_precision())
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
     tokenizer.no_padding()
     options = onnxruntime.SessionOptions()

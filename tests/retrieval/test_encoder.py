@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from skills.errors import ModelError
 from skills.home import cache_folder
-from skills.retrieval.encoder import Encoder, load_encoder
+from skills.retrieval.encoder import Encoder, fast_precision, load_encoder
 
 WORDS = [
     "[PAD]",
@@ -135,6 +135,21 @@ def test_int8_stays_close_and_hardly_depends_on_the_batch(model: Path) -> None:
     for text, ours, theirs in zip(TEXTS, encoder.hidden(TEXTS), exact, strict=True):
         assert cosines(ours, theirs).mean() > 0.97  # random weights; the real model's are 0.999
         assert cosines(encoder.hidden([text])[0], ours).min() > 0.995
+
+
+@pytest.mark.parametrize(
+    ("flags", "precision"),
+    [
+        ("fma avx2", "fp32"),
+        ("avx2 avx512f avx512_vnni", "int8"),
+        ("avx2 avx_vnni", "int8"),
+        ("asimddp", "int8"),
+    ],
+)
+def test_the_faster_precision_is_the_processors(tmp_path: Path, flags: str, precision: str) -> None:
+    (tmp_path / "cpuinfo").write_text(f"model name : x\nflags : {flags}\n")
+    assert fast_precision(tmp_path / "cpuinfo") == precision
+    assert fast_precision(tmp_path / "missing") == "int8"
 
 
 def test_tokens_carry_types_sides_and_offsets_and_are_cut(model: Path) -> None:
