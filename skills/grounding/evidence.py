@@ -21,8 +21,9 @@ from skills.errors import ModelError
 from skills.files import read_json, sha256_file
 from skills.grounding.decision import UNFITTED, Decision, Kind, Risk, read_decision
 from skills.grounding.documents import of_another_document
-from skills.grounding.places import elsewhere
+from skills.grounding.places import elsewhere, without_covered_places
 from skills.grounding.select import Unit, prompt_text, select_spans
+from skills.grounding.years import of_another_year
 from skills.records import Evidence, Passage, ScoredPassage
 from skills.retrieval.embedder import TUNED, choose_embedder, load_embedder
 from skills.retrieval.encoder import Encoder, load_encoder
@@ -121,8 +122,13 @@ class EvidenceModel:
         if is_chinese(question):
             return {}
         passages = [item.passage for item in candidates if not is_chinese(item.passage.text)]
-        scores = self.logits(question, [pair_text(passage, question) for passage in passages])
-        return {passage.id: score for passage, score in zip(passages, scores, strict=True)}
+        asked = {passage.id: without_covered_places(question, passage) for passage in passages}
+        found: dict[str, float] = {}
+        for text in dict.fromkeys(asked.values()):
+            own = [passage for passage in passages if asked[passage.id] == text]
+            scores = self.logits(text, [pair_text(passage, text) for passage in own])
+            found |= {passage.id: score for passage, score in zip(own, scores, strict=True)}
+        return found
 
     def rank(self, question: str, found: Sequence[ScoredPassage]) -> list[ScoredPassage]:
         """Retrieved passages, best first, once the encoder has read the first CANDIDATES of them.
@@ -153,7 +159,6 @@ class EvidenceModel:
         found = [set(terms(f"{item.passage.title} {item.passage.text}")) for item in judged]
         frequency = Counter(term for words in found for term in words & wanted)
         weight = {term: math.log(1 + (1 + len(found)) / (1 + frequency[term])) for term in sorted(wanted)}
-        total = sum(weight.values()) or 1.0
         if logits is None:
             logits = self.read(question, judged)
         similarities = np.array(_similarities(question, candidates))
@@ -167,15 +172,18 @@ class EvidenceModel:
                 for other, name in zip(judged, documents, strict=False)
                 if name != documents[index] and other.passage.id in logits
             ]
+            asked = without_covered_places(question, item.passage)
+            need = wanted & set(terms(asked))
             logit, unread = logits.get(item.passage.id, 0.0), item.passage.id not in logits
             result.append(
                 Signs(
                     logit=logit,
                     lead=0.0 if unread else logit - max(rivals, default=NO_RIVAL),
-                    coverage=sum(weight[term] for term in sorted(wanted & found[index])) / total,
+                    coverage=sum(weight[term] for term in sorted(need & found[index]))
+                    / (sum(weight[term] for term in sorted(need)) or 1.0),
                     similarity=float(similarities[index]),
                     margin=float(similarities[index] - others.mean()) if len(others) else 0.0,
-                    missing_names=_missing_names(question, item.passage),
+                    missing_names=_missing_names(asked, item.passage),
                     size=math.log10(max(item.out_of, SMALLEST) / SMALLEST),
                     kind="chinese" if unread else _english_kind(item),
                 )
@@ -206,9 +214,13 @@ class EvidenceModel:
 
 
 def barred(question: str, passage: Passage) -> bool:
-    """Whether a passage answers nothing whatever it says: it is about another place than the question, or of another
-    document."""
-    return elsewhere(question, passage) or of_another_document(question, passage)
+    """Whether a passage answers nothing whatever it says: it is about another place than the question, of another
+    document, or of another year."""
+    return (
+        elsewhere(question, passage)
+        or of_another_document(question, passage)
+        or of_another_year(question, passage)
+    )
 
 
 def pair_text(passage: Passage, question: str) -> str:

@@ -17,6 +17,9 @@ from pydantic import BaseModel, ConfigDict
 from skills.records import Passage
 
 _EVERYWHERE = re.compile(r"\b(?:international|worldwide|global)\b", re.IGNORECASE)
+_ALL = re.compile(
+    r"\b(?:all|any|every|each|most)\s+(?:\w+\s+)?(?:states?|provinces?|countries|country)\b", re.IGNORECASE
+)
 _CODE = re.compile(r"\b[A-Z]{2}(?:-[A-Z]{2})?\b")
 
 
@@ -74,6 +77,32 @@ def elsewhere(question: str, passage: Passage) -> bool:
         return False
     covered = _stated(passage) | named(f"{passage.title} {passage.text}")
     return bool(covered) and not any(_related(place, other) for place in asked for other in covered)
+
+
+def without_covered_places(question: str, passage: Passage) -> str:
+    """The question without the places that it names, where the passage holds for them all without a word of them: how
+    law for a whole country reads on one of its states. Otherwise the question as it is.
+
+    A passage that tells rules of other places holds for this one only where it says so of all.
+    """
+    asked, stated = named(question), _stated(passage)
+    told = named(f"{passage.title} {passage.text}")
+    if not asked or asked & told or not all(any(_within(place, one) for one in stated) for place in asked):
+        return question
+    if any(not _related(place, other) for place in asked for other in told) and not _ALL.search(passage.text):
+        return question
+    bare = _placing().sub("", question)
+    return re.sub(r"\s+([?.,!;:])", r"\1", " ".join(bare.split())) or question
+
+
+@cache
+def _placing() -> re.Pattern[str]:
+    """A place in a question with the words that attach it to the rest."""
+    pattern, _ = _names()
+    return re.compile(
+        rf"(?:\b(?i:in|of|for|from|under|within)\s+(?:(?i:the)\s+)?(?:(?i:state|country|province)\s+of\s+)?)?"
+        rf"(?:{pattern.pattern})(?:'s\b|’s\b|\s+(?i:state)\b|的|州)?,?"
+    )
 
 
 def apart(question: str, passages: Sequence[Passage]) -> tuple[Passage, ...]:

@@ -10,6 +10,7 @@ what holds for passages that come with a question.
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -185,7 +186,10 @@ def _tolerating(predictions: Sequence[Prediction], kind: Kind) -> dict[Risk, flo
 def _covering(predictions: Sequence[Prediction]) -> dict[Risk, float]:
     """For each risk the highest probability from which GIVEN_COVERAGE of the answerable are answered."""
     there = sorted((p.probability for p in predictions if p.answerable), reverse=True)
-    return {risk: round(there[int(GIVEN_COVERAGE[risk] * (len(there) - 1))], 4) for risk in RISKS}
+    # Cut, not rounded: rounded up, a threshold would lie above the very probability that it is to let through.
+    return {
+        risk: math.floor(1e4 * there[int(GIVEN_COVERAGE[risk] * (len(there) - 1))]) / 1e4 for risk in RISKS
+    }
 
 
 def figures(predictions: Sequence[Prediction], decision: Decision, risk: Risk) -> dict[str, dict[str, float]]:

@@ -149,8 +149,8 @@ def load_encoder(
     """Load a BERT model folder (config.json, model.safetensors, tokenizer.json), ``lora`` merged into it.
 
     ``precision``: "fp32" is exact; "int8" keeps the linear layers' weights in 8 bits (blocks of 128), with a cosine
-    of 0.999 to the exact embedding; None: the faster one here (see ``fast_precision``). ``threads``: CPU threads of a run.
-    Raises ModelError when a file is missing or the model is not a BERT this graph can express.
+    of 0.999 to the exact embedding; None: the faster one here (see ``fast_precision``). ``threads``: CPU threads of
+    a run. Raises ModelError when a file is missing or the model is not a BERT this graph can express.
     """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read on import: no event store in the user's cache
     import onnxruntime

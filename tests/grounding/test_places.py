@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skills.grounding.places import elsewhere, named
+from skills.grounding.places import elsewhere, named, without_covered_places
 from skills.records import Passage
 
 
@@ -49,3 +49,40 @@ def test_elsewhere(question: str, jurisdiction: str, text: str, answer: bool) ->
 @given(st.text(max_size=80))
 def test_a_passage_that_holds_the_question_is_never_elsewhere(question: str) -> None:
     assert not elsewhere(question, Passage("p", f"x {question} x", jurisdiction="US"))
+
+
+FEDERAL = Passage("1", "An employer must give 60 days of notice.", "Notice", jurisdiction="US federal")
+
+
+@pytest.mark.parametrize(
+    ("question", "bare"),
+    [
+        ("Can my employer in Texas fire me without notice?", "Can my employer fire me without notice?"),
+        ("Texas overtime rules?", "overtime rules?"),
+        ("Is overtime paid in the state of New York?", "Is overtime paid?"),
+        ("在加州加班有加班费吗？", "在加班有加班费吗？"),
+        ("overtime in France?", "overtime in France?"),
+        ("overtime?", "overtime?"),
+    ],
+)
+def test_a_rule_for_a_whole_country_is_read_without_its_states(question: str, bare: str) -> None:
+    assert without_covered_places(question, FEDERAL) == bare
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("California: 21 days. New York: 14 days.", True),
+        ("It is the rule in every US state except Montana.", False),
+        ("Texas: 30 days.", True),
+    ],
+)
+def test_rules_of_other_states_hold_for_one_only_if_they_hold_for_all(text: str, kept: bool) -> None:
+    question = "How long is notice in Texas?"
+    passage = Passage("1", text, "Notice", jurisdiction="US")
+    assert (without_covered_places(question, passage) == question) is kept
+
+
+def test_what_is_stated_nowhere_is_read_with_the_place() -> None:
+    question = "How long is notice in Texas?"
+    assert without_covered_places(question, Passage("1", "60 days.", "Notice")) == question
