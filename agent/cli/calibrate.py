@@ -30,7 +30,7 @@ def command(
     ] = None,
     questions: Annotated[
         list[Path] | None,
-        typer.Option("--questions", help="Rows {question, gold: [passage id], answerable?}; repeat it."),
+        typer.Option("--questions", help="Rows {question, gold: \\[passage id], answerable?}; repeat it."),
     ] = None,
     store: Annotated[
         list[Path] | None, typer.Option("--store", help="Store of each --questions file.")

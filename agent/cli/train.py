@@ -41,7 +41,7 @@ _METHODS = {
     "(see: collegium data negatives).",
     "support": "A checker of sentences. Rows: {sentence, parts, kind, supported} (see: collegium data support).",
     "classify": "A classifier of texts. Rows: {text, label}; `collegium predict` runs it.",
-    "tokens": "A tagger of words. Rows: {tokens: [word], tags: [BIO tag]}; `collegium predict` runs it.",
+    "tokens": "A tagger of words. Rows: {tokens: \\[word], tags: \\[BIO tag]}; `collegium predict` runs it.",
     "route": 'A router head. Rows: {text, label, lang?}; the label "general" stands for out of scope.',
 }
 """Help of the methods that need no option of their own, by module of ``skills.learning``."""

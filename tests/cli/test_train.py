@@ -17,7 +17,7 @@ OPTIONS = ("--train", "--dev", "--out", "--seed", "--threads", "--resume", "--se
         ("retriever", "{question, positives, negatives}", "temperature"),
         ("support", "{sentence, parts, kind, supported}", "strength"),
         ("classify", "{text, label}", "encoder"),
-        ("tokens", "A tagger of words. Rows: {tokens:", "encoder"),
+        ("tokens", "{tokens: [word], tags: [BIO tag]}", "encoder"),
         ("route", "{text, label, lang?}", "buckets"),
     ],
 )
