@@ -20,7 +20,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from agent.cli.progress import progress_bars
+from agent.cli.progress import row_bars
 from skills.errors import CollegiumError, DataError, UserError
 from skills.files import numbered_jsonl
 
@@ -50,7 +50,7 @@ def run_batch(
     if not target.parent.is_dir():
         raise UserError(f"no folder {str(target.parent)!r} for --out; make it first", subject=target)
     done, keep = _finished(source, target) if resume else (0, 0)
-    with progress_bars() as bar:
+    with row_bars() as bar:
         advance, results = bar(label, total, done), _results(source, done, answer)
         # What is at --out stays there until the first row is answered: a wrong option costs nothing.
         first = next(results, None)

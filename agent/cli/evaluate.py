@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from agent.cli import eval_annotate, eval_compare, eval_export, eval_feedback, eval_gate, eval_report
-from agent.cli.progress import progress_bars
+from agent.cli.progress import row_bars
 from skills.errors import UserError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def run(
     with System(settings, timeout=timeout) as system:
         plan = _plan(settings, system, sets, names, packs, limit=limit, seed=seed, workers=workers)
         work = work_of(sets, names)
-        with progress_bars() as bar:
+        with row_bars() as bar:
             started = partial(bar, "eval")
             make_rows(work, system, out, plan=plan, resume=resume, workers=workers, started=started)
     summary = write_summary(out, command=_command())

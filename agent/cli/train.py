@@ -7,8 +7,7 @@ method's own schema. Knows no method's work.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import ValidationError
 
+from agent.cli.progress import step_bar
 from skills.errors import UserError
 
 if TYPE_CHECKING:
@@ -112,23 +112,10 @@ def _run(method: str, values: dict[str, Any], settings: list[str] | None) -> Non
         raise UserError(
             f"setting {name!r}: {first['msg']}; known names: {_names(schema)}", subject=values
         ) from error
-    with _progress() as progress:
+    with step_bar("train") as progress:
         metrics: Mapping[str, Any] = module.train(config, progress)
     print(json.dumps(dict(metrics), indent=1))
 
 
 def _names(schema: type[TrainingConfig]) -> str:
     return ", ".join(sorted(schema.model_fields))
-
-
-@contextmanager
-def _progress() -> Generator[Callable[[int, int, str], None]]:
-    """A bar on standard error with loss and time left, on a terminal only."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("train", total=None)
-        yield lambda done, total, message: bar.update(task, completed=done, total=total, description=message)
