@@ -10,12 +10,12 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
-from contextvars import ContextVar, copy_context
-from dataclasses import dataclass, field, fields, replace
+from contextvars import copy_context
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Any, Self, cast, get_args
+from typing import Any, Self, Unpack, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
@@ -26,37 +26,13 @@ from agent.events import Answer, Answered, Awaiting, Event, Failed, Routed
 from agent.graph import Graph, build_graph
 from agent.keeping import Keeping
 from agent.memory import thread_id
-from agent.plan import MOST_STEPS, TOOLS, Plan
+from agent.plan import TOOLS
+from agent.request import AskOptions, Request, make_request
 from agent.settings import Settings, make_settings
 from agent.tools import RegisteredTool
 from agent.turn import TurnCancelled, TurnOptions
 from skills.errors import CollegiumError, UserError
-from skills.records import Configuration, Filter, Passage, ToolCall, ToolMatch, Turn
-
-LONGEST_QUESTION = 20_000
-"""Characters."""
-MOST_NESTED = 2
-"""Turns that one turn's tools may ask for in each other: a tool that asks the agent, whose tool asks the agent."""
-_UNDER_WAY: ContextVar[tuple[str, ...]] = ContextVar("collegium_turns", default=())
-"""Sessions of the turns that the code here is called from, outermost first; empty texts for those without."""
-
-Given = Passage | Mapping[str, object]
-"""A passage, or its row: {"id", "text", "title"?, "source"?, ...}."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    question: str
-    options: TurnOptions
-    session: str = ""
-    thread: str = ""
-    """Key of the session in the checkpointer; empty: nothing is remembered."""
-    decision: bool | None = None
-    """On the tool call that the session waits with; None: this is a question."""
-    call: str | None = None
-    """Id of that call; None: whichever waits."""
-    outer: tuple[str, ...] = field(default_factory=_UNDER_WAY.get)
-    """Sessions of the turns whose tools this turn is asked by."""
+from skills.records import ToolCall, ToolMatch, Turn
 
 
 class Agent(Keeping):
@@ -99,86 +75,28 @@ class Agent(Keeping):
 
     # ------------------------------------------------------------------ questions
 
-    def ask(
-        self,
-        text: str,
-        *,
-        session: str | None = None,
-        user: str | None = None,
-        history: Sequence[Turn] = (),
-        domain: str | None = None,
-        passages: Sequence[Given] | None = None,
-        store: Path | str | None = None,
-        configuration: Configuration = "lora+rag",
-        where: Filter | None = None,
-        plan: Plan | None = None,
-    ) -> Answer:
-        """Answer a question.
-
-        session: name of the conversation it belongs to; None: it stands alone and leaves nothing behind.
-        user: whose session and memory; None: the local user's, if there is a session, else nobody's.
-        history: the messages before this question, of a conversation that the caller keeps; no session.
-        domain: ask this skill; None: the router decides.
-        passages: evidence to use instead of a store. store: index folder to use instead of the skill's own.
-        configuration: which parts take part (see ``skills.records.Configuration``).
-        where: which passages of the store may be used (see ``skills.records.Filter``); None: all.
-        plan: who is to be asked what, or which tool is to be called, instead of router and planner.
+    def ask(self, text: str, **options: Unpack[AskOptions]) -> Answer:
+        """Answer a question. The keywords are those of ``agent.request.AskOptions``, all optional.
 
         A tool call that changes things is not made: in a session the answer's ``awaiting`` names it, and
         ``approve`` makes it; without a session it is declined.
 
         Raises UserError for an empty or overlong question and unknown names, ModelError and DataError when a
-        part cannot work. Then, and when interrupted, the session is as it was.
+        part cannot work. Then, and when interrupted, the session is as it was. TypeError for an unknown keyword.
         """
-        request = self._request(
-            text, session, user, history, domain, passages, store, configuration, where, plan
-        )
-        for event in self._events(request):
-            if isinstance(event, Answered):
-                return event.answer
-        raise TurnCancelled
+        return self._answer(self._request(text, options))
 
-    def stream(
-        self,
-        text: str,
-        *,
-        session: str | None = None,
-        user: str | None = None,
-        history: Sequence[Turn] = (),
-        domain: str | None = None,
-        passages: Sequence[Given] | None = None,
-        store: Path | str | None = None,
-        configuration: Configuration = "lora+rag",
-        where: Filter | None = None,
-        plan: Plan | None = None,
-    ) -> Iterator[Event]:
+    def stream(self, text: str, **options: Unpack[AskOptions]) -> Iterator[Event]:
         """Answer a question (see ``ask``) and report the turn's events; the last is Answered or Failed.
 
         The texts of the Token events, joined, are the answer's text. Closing the iterator stops the engine.
         Raises UserError at once for a bad request; what goes wrong later comes as Failed.
         """
-        return self._reported(
-            self._request(text, session, user, history, domain, passages, store, configuration, where, plan)
-        )
+        return self._reported(self._request(text, options))
 
-    async def astream(
-        self,
-        text: str,
-        *,
-        session: str | None = None,
-        user: str | None = None,
-        history: Sequence[Turn] = (),
-        domain: str | None = None,
-        passages: Sequence[Given] | None = None,
-        store: Path | str | None = None,
-        configuration: Configuration = "lora+rag",
-        where: Filter | None = None,
-        plan: Plan | None = None,
-    ) -> AsyncIterator[Event]:
+    async def astream(self, text: str, **options: Unpack[AskOptions]) -> AsyncIterator[Event]:
         """``stream`` for an event loop, which it never blocks. Cancelling the task stops the engine."""
-        request = self._request(
-            text, session, user, history, domain, passages, store, configuration, where, plan
-        )
+        request = self._request(text, options)
         loop = asyncio.get_running_loop()
         items: asyncio.Queue[Event | BaseException | None] = asyncio.Queue()
 
@@ -207,13 +125,8 @@ class Agent(Keeping):
 
         Raises UserError when no call waits, or another one.
         """
-        options = TurnOptions()
-        request = _Request("", options, session, thread_id(session, user), decision=yes, call=call)
-        self._check_nesting(request)
-        for event in self._events(request):
-            if isinstance(event, Answered):
-                return event.answer
-        raise TurnCancelled
+        thread = thread_id(session, user)
+        return self._answer(Request("", TurnOptions(), session, thread, decision=yes, call=call))
 
     def call_tool(self, name: str, arguments: Mapping[str, object]) -> ToolCall:
         """Call a tool now, whatever it does: the program that calls this has decided.
@@ -279,93 +192,22 @@ class Agent(Keeping):
 
     # ------------------------------------------------------------------ one turn
 
-    def _request(
-        self,
-        text: str,
-        session: str | None,
-        user: str | None,
-        history: Sequence[Turn],
-        domain: str | None,
-        passages: Sequence[Given] | None,
-        store: Path | str | None,
-        configuration: Configuration,
-        where: Filter | None,
-        plan: Plan | None,
-    ) -> _Request:
-        """Check all that can be checked before any work. Raises UserError, or DataError for a broken pack."""
-        question = text.strip()
-        if not question:
-            raise UserError("the question is empty; expected some text", subject=text)
-        if len(question) > LONGEST_QUESTION:
-            raise UserError(
-                f"the question has {len(question):,} characters; at most {LONGEST_QUESTION:,} can be answered"
-            )
-        if configuration not in get_args(Configuration):
-            known = ", ".join(get_args(Configuration))
-            raise UserError(f"unknown configuration {configuration!r}; known: {known}", subject=configuration)
-        if domain is not None:
-            self._college.member(domain)
-        if plan is not None:
-            self._check_plan(plan, domain)
-            if any(step.tool for step in plan.steps) and (
-                passages is not None or configuration in ("base", "lora")
-            ):
-                raise UserError(
-                    "a plan that calls a tool takes no passages, and no configuration without tools"
-                )
-        if history and session is not None:
-            raise UserError(
-                "give either a session, which remembers its messages, or a history", subject=session
-            )
-        options = TurnOptions(
-            domain=domain,
-            passages=None if passages is None else given_passages(passages),
-            store=None if store is None else Path(store),
-            configuration=configuration,
-            where=where,
-            history=tuple(history),
-            plan=plan,
-            memory=self._user_memory(session, user),
-        )
-        thread = "" if session is None else thread_id(session, user)
-        request = _Request(question, options, session or "", thread)
-        self._check_nesting(request)
-        return request
+    def _request(self, text: str, options: AskOptions) -> Request:
+        return make_request(text, options, self._college, self._user_memory)
 
-    @staticmethod
-    def _check_nesting(request: _Request) -> None:
-        if len(request.outer) > MOST_NESTED:
-            raise UserError(
-                f"a tool asked the agent, whose tool asked the agent, and so on: at most {MOST_NESTED} deep"
-            )
-        if request.thread and request.thread in request.outer:
-            raise UserError(
-                f"session {request.session!r} is held by the turn whose tool asks; ask without a session",
-                subject=request,
-            )
+    def _answer(self, request: Request) -> Answer:
+        for event in self._events(request):
+            if isinstance(event, Answered):
+                return event.answer
+        raise TurnCancelled
 
-    def _check_plan(self, plan: Plan, domain: str | None) -> None:
-        if domain is not None:
-            raise UserError("give either a plan, which names its domains, or a domain", subject=plan)
-        domains = [step.domain for step in plan.steps]
-        if not 1 <= len(domains) <= MOST_STEPS or len(set(domains)) < len(domains):
-            raise UserError(
-                f"the plan asks {domains}; expected 1 to {MOST_STEPS} domains, each once", subject=plan
-            )
-        for step in plan.steps:
-            self._college.member(step.domain)
-            if step.tool:
-                self._college.tools.get(step.tool, skill=step.domain)
-            elif step.arguments:
-                raise UserError(f"the plan gives {step.domain!r} arguments, but no tool", subject=step)
-
-    def _reported(self, request: _Request) -> Generator[Event]:
+    def _reported(self, request: Request) -> Generator[Event]:
         try:
             yield from self._events(request)
         except CollegiumError as error:
             yield _failed(error)
 
-    def _events(self, request: _Request) -> Generator[Event]:
+    def _events(self, request: Request) -> Generator[Event]:
         """Run the turn in a thread of its own, so that an interrupt in this one reaches us while we wait."""
         items: SimpleQueue[Event | BaseException | None] = SimpleQueue()
         worker = self._start(request, items.put)
@@ -379,7 +221,7 @@ class Agent(Keeping):
             worker.join()
 
     def _start(
-        self, request: _Request, put: Callable[[Event | BaseException | None], None]
+        self, request: Request, put: Callable[[Event | BaseException | None], None]
     ) -> threading.Thread:
         def work() -> None:
             try:
@@ -394,9 +236,9 @@ class Agent(Keeping):
         worker.start()
         return worker
 
-    def _turn(self, request: _Request, put: Callable[[Event], None]) -> Answer:
+    def _turn(self, request: Request, put: Callable[[Event], None]) -> Answer:
         start = time.perf_counter()
-        _UNDER_WAY.set((*request.outer, request.thread))
+        request.enter()
         if request.thread:
             with self._sessions.turn(request.thread, request.options.cancelled.is_set):
                 if request.decision is not None:
@@ -407,7 +249,7 @@ class Agent(Keeping):
         timings = {**answer.timings, "total": (time.perf_counter() - start) * 1000}
         return replace(answer, timings=timings, session=request.session)
 
-    def _check_waiting(self, request: _Request) -> None:
+    def _check_waiting(self, request: Request) -> None:
         waiting = awaiting_in(self._sessions.values(request.thread))
         if waiting is None:
             raise UserError(
@@ -421,7 +263,7 @@ class Agent(Keeping):
             )
 
     @staticmethod
-    def _run(graph: Graph, request: _Request, put: Callable[[Event], None]) -> Answer:
+    def _run(graph: Graph, request: Request, put: Callable[[Event], None]) -> Answer:
         config: RunnableConfig = {"configurable": {"thread_id": request.thread}} if request.thread else {}
         if request.options.cancelled.is_set():
             raise TurnCancelled
@@ -440,25 +282,6 @@ class Agent(Keeping):
             elif "answer" in item:
                 last = cast(Mapping[str, Any], item)
         return cast(Answer, last["answer"])
-
-
-def given_passages(rows: Sequence[Given]) -> tuple[Passage, ...]:
-    """Passages from rows. Raises UserError for a row without text or id, and for an id that comes twice."""
-    found: dict[str, Passage] = {}
-    for position, row in enumerate(rows):
-        if isinstance(row, Passage):
-            passage = row
-        else:
-            values = {field.name: row.get(field.name) for field in fields(Passage)}
-            if not isinstance(values["text"], str) or values["id"] is None:
-                raise UserError(f"passages[{position}]: expected an object with 'id' and 'text'", subject=row)
-            passage = Passage(**{key: str(value) for key, value in values.items() if value is not None})
-        if passage.id in found:
-            raise UserError(
-                f"passages[{position}]: id {passage.id!r} comes twice; ids must differ", subject=row
-            )
-        found[passage.id] = passage
-    return tuple(found.values())
 
 
 def _failed(error: CollegiumError) -> Failed:

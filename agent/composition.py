@@ -1,14 +1,13 @@
 """The composition root: everything an agent is made of, put together from Settings, loaded on first use.
 
-The only place that knows all parts. A part that fails makes its skill broken, with the reason; the others
-work.
+Which skills there are; how they are made is in parts.py. A part that fails makes its skill
+broken, with the reason; the others work.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from agent.events import Routed
 from agent.mcp import require_extra
 from agent.mcp.client import McpServers
 from agent.mcp.settings import read_servers
+from agent.parts import Parts
 from agent.plan import TOOLS
 from agent.record import Identity
 from agent.settings import Settings
@@ -30,8 +30,6 @@ from skills.tool_calls import ToolCaller
 from skills.tool_use import ToolSkill
 
 if TYPE_CHECKING:
-    from skills.grounding.checker import Checker
-    from skills.grounding.evidence import EvidenceModel
     from skills.llm import Engine
     from skills.skill import Skill
 
@@ -236,7 +234,7 @@ def compose_college(settings: Settings) -> College:
         if pack.name == TOOLS
     ]
     packs = [pack for pack in packs if pack.name != TOOLS]
-    parts = _Parts(settings, packs, McpServers(servers))
+    parts = Parts(settings, packs, McpServers(servers))
     members = [
         Member(
             _domain(pack),
@@ -257,11 +255,6 @@ def compose_college(settings: Settings) -> College:
     )
 
 
-def _warm_up(engine: Engine) -> None:
-    with suppress(CollegiumError):  # the first request meets the same error and reports it
-        engine.warm_up()
-
-
 def _domain(pack: Pack) -> Domain:
     manifest = pack.manifest
     return Domain(
@@ -278,129 +271,3 @@ def _domain(pack: Pack) -> Domain:
 
 def _broken_domain(pack: BrokenPack) -> Domain:
     return Domain(pack.name, pack.name, origin=pack.origin, error=pack.error)
-
-
-class _Parts:
-    """The parts that skills share, each made once, when first needed. The College's lock guards it."""
-
-    def __init__(self, settings: Settings, packs: Sequence[Pack], servers: McpServers) -> None:
-        self._settings, self._packs, self._servers = settings, packs, servers
-        self._engine: Engine | None = None
-        self._evidence: EvidenceModel | None = None
-        self._checker: Checker | None = None
-        self._bad_adapters: dict[str, CollegiumError] = {}
-        self._tools: ToolRegistry | None = None
-        self._indexes: dict[tuple[str, Path | None], str] = {}
-        """Versions of the stores that were opened."""
-        self._adapters: dict[str, str] = {}
-        """sha256 of the adapters that were loaded, by pack."""
-
-    def engine(self) -> Engine:
-        """The base model with every pack's adapter. One that does not fit breaks its own skill only.
-
-        What a server's base is cannot be seen from here: it gets an adapter only where the settings name one.
-        """
-        if self._engine is None:
-            from skills.llm import load_engine
-            from skills.llm.adapter_files import read_adapter
-
-            settings = self._settings
-            engine = load_engine(
-                settings.engine,
-                settings.base,
-                context=settings.context,
-                threads=settings.threads,
-                endpoint=settings.endpoint,
-                slots=settings.slots,
-                warm=settings.warm,
-            )
-            self._bad_adapters = {}
-            for pack in self._packs:
-                if pack.adapter is not None and settings.engine != "remote":
-                    try:
-                        engine.add_adapter(pack.name, pack.adapter)
-                        self._adapters[pack.name] = read_adapter(
-                            pack.name, pack.adapter, engine.base_hash
-                        ).digest
-                    except CollegiumError as error:
-                        self._bad_adapters[pack.name] = error
-            self._engine = engine
-            # The model loads while the question is routed and its evidence is found.
-            threading.Thread(target=_warm_up, args=(engine,), name="warm-up", daemon=True).start()
-        return self._engine
-
-    def skill(self, pack: Pack, folder: Path | None) -> Skill:
-        from skills.grounding.checker import load_checker
-        from skills.llm.chat_model import CollegiumChatModel
-        from skills.retrieval.store import PassageStore
-        from skills.skill import DomainSkill
-
-        engine = self.engine()
-        if pack.name in self._bad_adapters:
-            raise self._bad_adapters[pack.name]
-        store = PassageStore.load(folder if folder is not None else pack.index)
-        self._indexes[pack.name, folder] = store.manifest.version
-        if self._checker is None:
-            self._checker = load_checker()
-        return DomainSkill(
-            pack,
-            model=CollegiumChatModel(engine=engine),
-            adapter=pack.name if pack.name in engine.adapters() else None,
-            store=store,
-            evidence=self._judge(pack),
-            tools=self.caller(pack),
-            check=self._checker.check,
-            other_adapter=self._other(pack),
-        )
-
-    def _other(self, pack: Pack) -> str | None:
-        """The pack after this one, by name and in a circle, that has an adapter too; None: there is none."""
-        names = sorted(self._adapters.keys() - {pack.name})
-        return next((name for name in names if name > pack.name), names[0] if names else None)
-
-    def identity(self, pack: Pack, folder: Path | None, configuration: Configuration) -> Identity:
-        """What the skill that was built with that folder is made of."""
-        other = self._other(pack) or ""
-        writes = {"lora": pack.name, "lora+rag": pack.name, "no-verify": pack.name, "wrong-adapter": other}
-        return Identity(
-            base=self.engine().base_hash,
-            adapter=self._adapters.get(writes.get(configuration, ""), ""),
-            index=self._indexes.get((pack.name, folder), ""),
-        )
-
-    def _judge(self, pack: Pack) -> EvidenceModel:
-        """The evidence model with the pack's own decision, if it has one."""
-        from skills.grounding.decision import read_decision
-        from skills.grounding.evidence import load_evidence
-
-        if self._evidence is None:
-            self._evidence = load_evidence()
-        decision = self._evidence.decision if pack.decision is None else read_decision(pack.decision)
-        return self._evidence.deciding(decision, self._settings.risk)
-
-    def tools(self) -> ToolRegistry:
-        """All packs' tools and those of MCP servers; who brings a name that is taken is refused, naming both."""
-        if self._tools is None:
-            self._tools = ToolRegistry()
-            for pack in self._packs:
-                with suppress(CollegiumError):  # its skill meets the same error and is broken for it
-                    self._tools.add_pack(pack)
-            self._servers.connect(self._tools)  # one that is away is a matter of `collegium doctor`
-
-        return self._tools
-
-    def caller(self, pack: Pack) -> ToolCaller:
-        return self.tools().caller_of(pack)
-
-    def router(self) -> Router:
-        from agent.router import Router as TrainedRouter
-        from skills.retrieval.embedder import load_embedder
-
-        return TrainedRouter.load(self._packs, embedders=load_embedder)
-
-    def close(self) -> None:
-        self._servers.close()
-        self._tools = None
-        if self._engine is not None:
-            self._engine.close()
-            self._engine = None

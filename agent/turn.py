@@ -1,6 +1,6 @@
 """What goes through the graph of a turn: how it is to be answered, and its state.
 
-Plain declarations; what the nodes do with them is in graph.py.
+Plain declarations; what the nodes do with them is in planning.py, graph.py and approval.py.
 """
 
 from __future__ import annotations
@@ -8,11 +8,12 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, TypedDict, TypeVar
+from typing import Annotated, TypedDict, TypeVar, cast
 
 from langchain_core.messages import AnyMessage
 from langgraph.channels import UntrackedValue
 from langgraph.graph.message import add_messages
+from langgraph.runtime import Runtime
 
 from agent.approval import Approval
 from agent.conversation import Pending
@@ -45,6 +46,11 @@ class TurnOptions:
     """What is remembered about the user."""
     cancelled: threading.Event = field(default_factory=threading.Event)
     """Set it to stop the turn; it then raises TurnCancelled."""
+
+
+def options_of(runtime: Runtime[TurnOptions]) -> TurnOptions:
+    """The turn's options; the defaults where the graph is run without a context."""
+    return cast(TurnOptions | None, runtime.context) or TurnOptions()
 
 
 class TurnCancelled(Exception):

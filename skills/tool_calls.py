@@ -1,7 +1,8 @@
 """From a question to a tool call: which calculator is meant, with which arguments, and its result.
 
     1 pack_tools   plain typed functions of a pack -> LangChain tools with a strict pydantic schema
-    2 match        patterns of ``tools.toml`` find the tool and its arguments in a question, without a model
+    2 match        patterns of ``tools.toml`` find the tool and its arguments (see tool_arguments) in a question,
+                   without a model
     3 complete     a reply ("80 kg") fills in what a match was missing; recall: what the user told earlier does
     4 call         validate, run (see tool_runs), and report the result as a ToolCall
 
@@ -14,16 +15,17 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast, get_args, get_origin, get_type_hints
+from typing import Any, cast, get_type_hints
 
 from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from skills.errors import DataError, ToolInputError
 from skills.numerals import in_digits
-from skills.pack import Argument, ArgumentPattern, Pack, ToolPattern
+from skills.pack import Argument, Pack, ToolPattern
 from skills.records import ToolCall, ToolMatch
 from skills.retrieval.text import has_chinese
+from skills.tool_arguments import arguments_in, bare_number
 from skills.tool_runs import DEFAULT, LONGEST_RESULT, ToolTerms, run_tool
 
 __all__ = ["LONGEST_RESULT", "ToolCaller", "ToolMatch", "pack_tools"]
@@ -65,41 +67,6 @@ _NEW_QUESTION = re.compile(
     r"[?？]|^\s*(?:what|how|why|when|where|who|which|can|could|should|does|do|is|are|may|tell|explain)\b"
     r"|什么|怎么|如何|为什么|是否|吗",
     re.IGNORECASE,
-)
-_BARE_NUMBER = re.compile(
-    r"^[\s$€£¥]*(?:(?:it(?:'s| is)|about|around|大约|约)\s*)*(-?\d[\d,]*(?:\.\d+)?)\s*[.。!]?\s*$", re.I
-)
-_NUMBER = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?|-?\d+(?:\.\d+)?")
-_CHINESE_DIGITS = str.maketrans(
-    dict(zip("零〇一二两三四五六七八九", "001223456789", strict=True)) | {"半": "0.5"}
-)
-"""The 七五 of 一米七五 and the 半 of 一年半 have no unit after them, so they are still in words."""
-_POWERS = {
-    "百": 1e2,
-    "千": 1e3,
-    "万": 1e4,
-    "百万": 1e6,
-    "千万": 1e7,
-    "亿": 1e8,
-    "k": 1e3,
-    "m": 1e6,
-    "mm": 1e6,
-    "mil": 1e6,
-    "b": 1e9,
-    "bn": 1e9,
-    "lakh": 1e5,
-    "crore": 1e7,
-}
-"""Words that multiply a number (group ``times``). English words are already in digits, see numerals."""
-_MINUS = re.compile(
-    r"(?:(?:^|[\s(（:：=,，、])[-−][$€£¥]?|[$€£¥][-−]"
-    r"|(?:^|\b(?:a|of|is|at|to|from|for|by|and)\s+|[:=]\s*)(?:minus|negative)\s+[$€£¥]?|负)$",
-    re.IGNORECASE,
-)
-"""Ends before a number that is below zero. A range ("70 -80") and a dash ("5-year") are none."""
-_ORDINAL = re.compile(r"(?:\byear|第)\s*\d+", re.IGNORECASE)
-_LISTED = re.compile(
-    rf"({_NUMBER.pattern})\s*({'|'.join(sorted(_POWERS, key=len, reverse=True))})?(?![a-z])", re.I
 )
 
 
@@ -226,8 +193,8 @@ class ToolCaller:
         given = {**asked.arguments, **(known or {})}
         wanted = tuple(key for key in asked.missing if key not in given) or tuple(given)
         found = self._find(asked.tool, text)
-        if not found.keys() & set(wanted) and len(wanted) == 1 and (bare := _BARE_NUMBER.match(text)):
-            value = self._read(asked.tool, wanted[0], bare.group(1), 1.0)
+        if not found.keys() & set(wanted) and len(wanted) == 1:
+            value = bare_number(text, self._fields(asked.tool)[wanted[0]].annotation)
             found = {wanted[0]: value} if value is not None else {}
         if not found.keys() & set(wanted):
             return None
@@ -314,58 +281,8 @@ class ToolCaller:
         return argument.ask_zh if chinese and argument.ask_zh else argument.ask
 
     def _find(self, name: str, text: str) -> dict[str, object]:
-        """Arguments by name; one number of the text serves one argument."""
-        taken: list[tuple[int, int]] = []
-        found: dict[str, object] = {}
-        for key, argument in self.patterns[name].arguments.items():
-            for pattern in argument.patterns:
-                if (value := self._first(name, key, pattern, text, taken)) is not None:
-                    found[key] = value
-                    break
-        return found
-
-    def _first(
-        self, name: str, key: str, pattern: ArgumentPattern, text: str, taken: list[tuple[int, int]]
-    ) -> object | None:
-        for match in re.finditer(pattern.regex, text, re.IGNORECASE):
-            if pattern.value is not None:
-                return self._read(name, key, pattern.value, pattern.scale)
-            groups = {group: found for group, found in match.groupdict().items() if found is not None}
-            spans = [match.span(group) for group in ("value", "add", "minus", "count") if group in groups]
-            spans = spans or [match.span()]
-            if any(
-                start < other_end and other_start < end
-                for start, end in spans
-                for other_start, other_end in taken
-            ):
-                continue
-            scale = pattern.scale * _POWERS.get(groups.get("times", "").lower(), 1.0)
-            value = self._read(name, key, groups.get("value", match[0]), scale)
-            if isinstance(value, int | float):
-                if "value" in groups and not pattern.reads_sign and _is_negative(text, match.start("value")):
-                    value = -value
-                added = _number(groups.get("add", "0")) or 0.0
-                less = _number(groups.get("minus", "0")) or 0.0
-                value = value + added * pattern.add_scale - less * scale if added or less else value
-            elif isinstance(value, list) and "count" in groups:
-                value = cast(list[float], value) * int(groups["count"])
-            if value is not None:
-                taken += spans
-                return value
-        return None
-
-    def _read(self, name: str, key: str, text: str, scale: float) -> object | None:
-        """The text as the parameter's type; None where it is not a number and should be one."""
-        kind = self._fields(name)[key].annotation
-        if _is_list(kind):
-            return _listed(text, scale) or None
-        if not _is_number(kind):
-            return text.strip()
-        number = _number(text)
-        if number is None:
-            return None
-        number *= scale
-        return int(number) if number.is_integer() and not _has(kind, float) else number
+        kinds = {key: field.annotation for key, field in self._fields(name).items()}
+        return arguments_in(text, self.patterns[name], kinds)
 
     def _range_message(self, name: str, error: ValidationError) -> str:
         """The first problem in words a user can act on."""
@@ -384,30 +301,6 @@ def _plain(text: str) -> str:
     return " ".join(in_digits(text).split())
 
 
-def _is_negative(text: str, start: int) -> bool:
-    """Whether the number that starts there is below zero: patterns leave its sign out."""
-    before = text[:start]
-    sign = _MINUS.search(before)
-    return sign is not None and not before[: sign.start()].rstrip()[-1:].isdigit()
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text.translate(_CHINESE_DIGITS).replace(",", "").replace(" ", ""))
-    except ValueError:
-        return None
-
-
-def _listed(text: str, scale: float) -> list[float]:
-    """The numbers of a list. A power of ten after the last one counts for all: "20、25、28万"."""
-    found = _LISTED.findall(_ORDINAL.sub(" ", text))
-    last = found[-1][1] if found else ""
-    return [
-        float(number.replace(",", "")) * scale * _POWERS.get((power or last).lower(), 1.0)
-        for number, power in found
-    ]
-
-
 def _wants_number(text: str) -> bool:
     """Whether a question without numbers asks for a result: a calculation, or a quantity of one's own case.
 
@@ -421,23 +314,3 @@ def _wants_number(text: str) -> bool:
 
 def _any(patterns: Sequence[str], text: str) -> bool:
     return any(re.search(pattern, text, re.IGNORECASE) for pattern in patterns)
-
-
-def _kinds(annotation: Any) -> tuple[Any, ...]:
-    """The alternatives of a union (``float | None``), or the type itself."""
-    origin = get_origin(annotation)
-    if origin is None or origin in (list, tuple, Sequence) or str(origin) == "typing.Literal":
-        return (annotation,)
-    return get_args(annotation)
-
-
-def _has(annotation: Any, kind: type) -> bool:
-    return kind in _kinds(annotation)
-
-
-def _is_number(annotation: Any) -> bool:
-    return _has(annotation, float) or _has(annotation, int)
-
-
-def _is_list(annotation: Any) -> bool:
-    return any((get_origin(kind) or kind) in (list, tuple, Sequence) for kind in _kinds(annotation))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,9 +20,7 @@ from skills.records import Configuration, Passage
 if TYPE_CHECKING:
     from agent.app import Agent
     from agent.events import Answer
-
-LONGEST_QUESTION = 20_000
-"""Characters; the agent refuses more."""
+    from agent.request import AskOptions
 
 
 def command(
@@ -66,7 +64,8 @@ def command(
     from agent import Agent
     from skills.retrieval.filters import filter_of
 
-    options: dict[str, Any] = {
+    options: AskOptions = {
+        "session": session,
         "user": user,
         "domain": domain,
         "store": store,
@@ -81,18 +80,20 @@ def command(
                 resume=resume,
                 required=("question",),
                 check=check_row,
-                answer=lambda row: answer_row(agent, row, session, options),
+                answer=lambda row: answer_row(agent, row, options),
                 label="ask",
             )
         elif as_json:
-            answer = decided(agent, session, agent.ask(text, session=session, **options))
+            answer = decided(agent, session, agent.ask(text, **options))
             print(json.dumps({"question": text, **answer.to_json()}, ensure_ascii=False))
         else:
-            _show(agent, text, session, options)
+            _show(agent, text, options)
 
 
 def check_row(row: Row) -> None:
     """Raise UserError for a row that cannot be asked."""
+    from agent.request import LONGEST_QUESTION
+
     question = row["question"]
     if not isinstance(question, str) or not question.strip():
         raise UserError(f"'question' should be a text that is not empty, got {question!r}")
@@ -106,12 +107,11 @@ def check_row(row: Row) -> None:
     _passages(row)
 
 
-def answer_row(agent: Agent, row: Row, session: str | None, options: dict[str, Any]) -> Row:
+def answer_row(agent: Agent, row: Row, options: AskOptions) -> Row:
     """The output's keys for one row; a row's own session comes before the command's."""
-    whose = row.get("session") or session
-    return decided(
-        agent, whose, agent.ask(row["question"], session=whose, passages=_passages(row), **options)
-    ).to_json()
+    session = row.get("session") or options.get("session")
+    own: AskOptions = {**options, "session": session, "passages": _passages(row)}
+    return decided(agent, session, agent.ask(row["question"], **own)).to_json()
 
 
 def decided(agent: Agent, session: str | None, answer: Answer) -> Answer:
@@ -147,13 +147,13 @@ def _question(given: str | None) -> str:
     return sys.stdin.read().strip()
 
 
-def _show(agent: Agent, text: str, session: str | None, options: dict[str, Any]) -> None:
+def _show(agent: Agent, text: str, options: AskOptions) -> None:
     from rich.console import Console
 
     from agent.cli.render import TurnView
     from agent.events import Answered
 
     view = TurnView(Console(highlight=False), agent.domains)
-    answer = view.show(agent.stream(text, session=session, **options))
-    if (refused := decided(agent, session, answer)) is not answer:
+    answer = view.show(agent.stream(text, **options))
+    if (refused := decided(agent, options.get("session"), answer)) is not answer:
         view.show((Answered(refused),))

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from io import FileIO
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from agent.cli.progress import row_bars
 from skills.errors import CollegiumError, DataError, UserError
 from skills.files import numbered_jsonl
 
@@ -49,8 +50,8 @@ def run_batch(
     if not target.parent.is_dir():
         raise UserError(f"no folder {str(target.parent)!r} for --out; make it first", subject=target)
     done, keep = _finished(source, target) if resume else (0, 0)
-    with _progress(label, total, done) as advance:
-        results = _results(source, done, answer)
+    with row_bars() as bar:
+        advance, results = bar(label, total, done), _results(source, done, answer)
         # What is at --out stays there until the first row is answered: a wrong option costs nothing.
         first = next(results, None)
         try:
@@ -138,30 +139,3 @@ def _append(stream: FileIO, target: Path, row: Row, position: int) -> None:
             f"{str(target)!r}: {why}; {position} finished rows are kept, continue with --resume",
             subject=target,
         ) from error
-
-
-@contextmanager
-def _progress(label: str, total: int, done: int) -> Generator[Callable[[], None]]:
-    """A bar with the time left, on standard error and on a terminal only."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(label, total=total, completed=done)
-        yield lambda: progress.advance(task)

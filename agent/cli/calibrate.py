@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from agent.cli.progress import step_bar
 from skills.errors import UserError
 
 OWN = 2.0
@@ -30,7 +29,7 @@ def command(
     ] = None,
     questions: Annotated[
         list[Path] | None,
-        typer.Option("--questions", help="Rows {question, gold: [passage id], answerable?}; repeat it."),
+        typer.Option("--questions", help="Rows {question, gold: \\[passage id], answerable?}; repeat it."),
     ] = None,
     store: Annotated[
         list[Path] | None, typer.Option("--store", help="Store of each --questions file.")
@@ -73,7 +72,7 @@ def command(
         raise UserError(
             "nothing to fit on; name a domain with eval/questions.jsonl, or give --questions and --store"
         )
-    with _progress() as told:
+    with step_bar("calibrate") as told:
         decision, predictions = calibrate(files, load_evidence(evidence), told)
     name = domain or "the store"
     with atomic_folder(out) as partial:
@@ -81,16 +80,3 @@ def command(
         (partial / "report.md").write_text(report(name, decision, predictions), encoding="utf-8")
         (partial / "reliability.svg").write_text(diagram(predictions), encoding="utf-8")
     print(json.dumps(figures(predictions, decision, "balanced"), indent=1))
-
-
-@contextmanager
-def _progress() -> Generator[Callable[[int, int, str], None]]:
-    """A bar on standard error, on a terminal only."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("calibrate", total=None)
-        yield lambda done, total, message: bar.update(task, completed=done, total=total, description=message)

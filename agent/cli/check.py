@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def command(
     source: Annotated[
-        Path, typer.Option("--in", help="JSON Lines: {id, sentence, parts: [text], question?, context?}.")
+        Path, typer.Option("--in", help="JSON Lines: {id, sentence, parts: \\[text], question?, context?}.")
     ],
     target: Annotated[Path, typer.Option("--out", help="JSON Lines: the rows with {passes, reason}.")],
     checker: Annotated[

@@ -21,7 +21,7 @@ Out = Annotated[Path, typer.Option("--out", help="JSON Lines to write.")]
 def grounded(
     out: Out,
     questions: Annotated[
-        Path, typer.Option("--questions", help="Rows {question, answer, gold: [passage id]}.")
+        Path, typer.Option("--questions", help="Rows {question, answer, gold: \\[passage id]}.")
     ],
     corpus: Annotated[Path, typer.Option("--corpus", help="Folder or JSON Lines of the passages.")],
 ) -> None:
@@ -44,7 +44,7 @@ def grounded(
 @app.command("negatives")
 def negatives(
     out: Out,
-    questions: Annotated[Path, typer.Option("--questions", help="Rows {question, gold: [passage id]}.")],
+    questions: Annotated[Path, typer.Option("--questions", help="Rows {question, gold: \\[passage id]}.")],
     store: Annotated[Path, typer.Option("--store", help="Store to search for hard negatives.")],
     method: Annotated[
         str, typer.Option("--method", help="Rows for train: evidence or retriever.")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from agent.cli import eval_annotate, eval_compare, eval_export, eval_feedback, eval_gate, eval_report
+from agent.cli.progress import row_bars
 from skills.errors import UserError
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ def run(
     with System(settings, timeout=timeout) as system:
         plan = _plan(settings, system, sets, names, packs, limit=limit, seed=seed, workers=workers)
         work = work_of(sets, names)
-        with _progress() as started:
+        with row_bars() as bar:
+            started = partial(bar, "eval")
             make_rows(work, system, out, plan=plan, resume=resume, workers=workers, started=started)
     summary = write_summary(out, command=_command())
     write_report(out)
@@ -223,34 +225,3 @@ def _show_shares(found: dict[str, dict[str, float]], as_json: bool) -> None:
     for name, figure in found.items():
         interval = f"{figure['low']:.2f} to {figure['high']:.2f}"
         print(f"{name:<48}{figure['share']:.3f}  ({interval}, n {figure['n']:.0f})")
-
-
-@contextmanager
-def _progress() -> Generator[Callable[[int, int], Callable[[], None]]]:
-    """A bar with the time left, on standard error and on a terminal only."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-
-        def started(total: int, done: int) -> Callable[[], None]:
-            task = progress.add_task("eval", total=total, completed=done)
-            return lambda: progress.advance(task)
-
-        yield started

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from itertools import chain, islice
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent.cli.progress import terminal_bars
 from skills.errors import UserError
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ def build(
     elif Path(embedder).is_dir():
         embedder = add_embedder(Path(embedder))
     model = load_embedder(embedder)
-    with _progress() as progress:
+    with terminal_bars() as bars:
+        progress = _Reading(bars)
         built = PassageStore.build(
             progress.read(chain(first, passages)), store, model, progress=progress.embedded
         )
@@ -105,7 +106,8 @@ def add(
     from skills.retrieval.store_edit import add_passages
 
     problems: list[str] = []
-    with _progress() as progress:
+    with terminal_bars() as bars:
+        progress = _Reading(bars)
         passages = progress.read(read_corpus(corpus, problems.append))
         change = add_passages(store, passages, prune=prune, progress=progress.embedded)
     _report(problems)
@@ -219,12 +221,12 @@ def _line(one: Document) -> str:
     return f"{one.document}  {one.passages} passages  {' | '.join(filter(None, facts))}".rstrip()
 
 
-class _Bars:
+class _Reading:
     """Passages read, and texts embedded with the time left."""
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
-        self._reading = bars.add_task("read", total=None)
+        self._reading = bars.add_task("read ", total=None)  # as wide as "embed"
         self._embedding = bars.add_task("embed", total=None, visible=False)
 
     def read(self, passages: Iterable[Passage]) -> Iterator[Passage]:
@@ -235,15 +237,3 @@ class _Bars:
 
     def embedded(self, done: int, total: int) -> None:
         self._bars.update(self._embedding, completed=done, total=total, visible=True)
-
-
-@contextmanager
-def _progress() -> Generator[_Bars]:
-    """Bars on standard error, on a terminal only."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description:<5}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        yield _Bars(bars)

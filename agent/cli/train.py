@@ -7,14 +7,15 @@ method's own schema. Knows no method's work.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
+from agent.cli.progress import step_bar
 from skills.errors import UserError
 
 if TYPE_CHECKING:
@@ -33,6 +34,19 @@ Set = Annotated[
 ]
 
 
+_METHODS = {
+    "evidence": "An encoder that finds evidence. Rows: {question, positives, negatives} "
+    "(see: collegium data negatives).",
+    "retriever": "An encoder that finds passages. Rows: {question, positives, negatives} "
+    "(see: collegium data negatives).",
+    "support": "A checker of sentences. Rows: {sentence, parts, kind, supported} (see: collegium data support).",
+    "classify": "A classifier of texts. Rows: {text, label}; `collegium predict` runs it.",
+    "tokens": "A tagger of words. Rows: {tokens: \\[word], tags: \\[BIO tag]}; `collegium predict` runs it.",
+    "route": 'A router head. Rows: {text, label, lang?}; the label "general" stands for out of scope.',
+}
+"""Help of the methods that need no option of their own, by module of ``skills.learning``."""
+
+
 @app.command("answer")
 def answer(
     train: Train,
@@ -47,9 +61,6 @@ def answer(
     settings: Set = None,
 ) -> None:
     """An adapter that writes cited answers. Rows: {question, evidence, answer} (see: collegium data grounded)."""
-    from skills.learning.answer import AnswerConfig
-    from skills.learning.answer import train as run
-
     given: dict[str, Any] = {}
     if domain is not None:
         from agent.settings import make_settings
@@ -59,123 +70,35 @@ def answer(
         packs, _ = discover(known.domains, known.trusted_domains)
         given["system"] = find(packs, domain).prompt("system").render()
     common = {"train": train, "dev": dev, "out": out, "seed": seed, "threads": threads, "resume": resume}
-    _run(run, AnswerConfig, given | common, settings)
+    _run("answer", given | common, settings)
 
 
-@app.command("evidence")
-def evidence(
-    train: Train,
-    dev: Dev,
-    out: Out,
-    seed: Seed = 0,
-    threads: Threads = 0,
-    resume: Resume = False,
-    settings: Set = None,
-) -> None:
-    """An encoder that finds evidence. Rows: {question, positives, negatives} (see: collegium data negatives)."""
-    from skills.learning.evidence import EvidenceConfig
-    from skills.learning.evidence import train as run
+def _command(name: str) -> Callable[..., None]:
+    """The command of a method that needs no option of its own."""
 
-    common = {"train": train, "dev": dev, "out": out, "seed": seed, "threads": threads, "resume": resume}
-    _run(run, EvidenceConfig, common, settings)
+    def command(
+        train: Train,
+        dev: Dev,
+        out: Out,
+        seed: Seed = 0,
+        threads: Threads = 0,
+        resume: Resume = False,
+        settings: Set = None,
+    ) -> None:
+        common = {"train": train, "dev": dev, "out": out, "seed": seed, "threads": threads, "resume": resume}
+        _run(name, common, settings)
 
-
-@app.command("retriever")
-def retriever(
-    train: Train,
-    dev: Dev,
-    out: Out,
-    seed: Seed = 0,
-    threads: Threads = 0,
-    resume: Resume = False,
-    settings: Set = None,
-) -> None:
-    """An encoder that finds passages. Rows: {question, positives, negatives} (see: collegium data negatives)."""
-    from skills.learning.retriever import RetrieverConfig
-    from skills.learning.retriever import train as run
-
-    common = {"train": train, "dev": dev, "out": out, "seed": seed, "threads": threads, "resume": resume}
-    _run(run, RetrieverConfig, common, settings)
+    return command
 
 
-@app.command("support")
-def support(
-    train: Train,
-    dev: Dev,
-    out: Out,
-    seed: Seed = 0,
-    threads: Threads = 0,
-    resume: Resume = False,
-    settings: Set = None,
-) -> None:
-    """A checker of sentences. Rows: {sentence, parts, kind, supported} (see: collegium data support)."""
-    from skills.learning.support import SupportConfig
-    from skills.learning.support import train as run
-
-    common = {"train": train, "dev": dev, "out": out, "seed": seed, "threads": threads, "resume": resume}
-    _run(run, SupportConfig, common, settings)
+for _name, _help in _METHODS.items():
+    app.command(_name, help=_help)(_command(_name))
 
 
-@app.command("classify")
-def classify(
-    train: Train,
-    dev: Dev,
-    out: Out,
-    seed: Seed = 0,
-    threads: Threads = 0,
-    resume: Resume = False,
-    settings: Set = None,
-) -> None:
-    """A classifier of texts. Rows: {text, label}; `collegium predict` runs it."""
-    from skills.learning.classify import ClassifyConfig
-    from skills.learning.classify import train as run
-
-    common = {"train": train, "dev": dev, "out": out, "seed": seed, "threads": threads, "resume": resume}
-    _run(run, ClassifyConfig, common, settings)
-
-
-@app.command("tokens")
-def tokens(
-    train: Train,
-    dev: Dev,
-    out: Out,
-    seed: Seed = 0,
-    threads: Threads = 0,
-    resume: Resume = False,
-    settings: Set = None,
-) -> None:
-    """A tagger of words. Rows: {tokens: [word], tags: [BIO tag]}; `collegium predict` runs it."""
-    from skills.learning.tokens import TokensConfig
-    from skills.learning.tokens import train as run
-
-    common = {"train": train, "dev": dev, "out": out, "seed": seed, "threads": threads, "resume": resume}
-    _run(run, TokensConfig, common, settings)
-
-
-@app.command("route")
-def route(
-    train: Train,
-    dev: Dev,
-    out: Out,
-    seed: Seed = 0,
-    threads: Threads = 0,
-    resume: Resume = False,
-    settings: Set = None,
-) -> None:
-    """A router head. Rows: {text, label, lang?}; the label "general" stands for out of scope."""
-    from skills.learning.route import RouteConfig
-    from skills.learning.route import train as run
-
-    common = {"train": train, "dev": dev, "out": out, "seed": seed, "threads": threads, "resume": resume}
-    _run(run, RouteConfig, common, settings)
-
-
-def _run(
-    method: Callable[[Any, Callable[[int, int, str], None]], Mapping[str, Any]],
-    schema: type[TrainingConfig],
-    values: dict[str, Any],
-    settings: list[str] | None,
-) -> None:
+def _run(method: str, values: dict[str, Any], settings: list[str] | None) -> None:
+    """Train with ``skills.learning.<method>``: its ``train``, with its ``<Method>Config``."""
+    module = import_module(f"skills.learning.{method}")
+    schema: type[TrainingConfig] = getattr(module, f"{method.capitalize()}Config")
     for item in settings or ():
         name, sign, text = item.partition("=")
         if not sign:
@@ -189,23 +112,10 @@ def _run(
         raise UserError(
             f"setting {name!r}: {first['msg']}; known names: {_names(schema)}", subject=values
         ) from error
-    with _progress() as progress:
-        metrics = method(config, progress)
+    with step_bar("train") as progress:
+        metrics: Mapping[str, Any] = module.train(config, progress)
     print(json.dumps(dict(metrics), indent=1))
 
 
 def _names(schema: type[TrainingConfig]) -> str:
     return ", ".join(sorted(schema.model_fields))
-
-
-@contextmanager
-def _progress() -> Generator[Callable[[int, int, str], None]]:
-    """A bar on standard error with loss and time left, on a terminal only."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("train", total=None)
-        yield lambda done, total, message: bar.update(task, completed=done, total=total, description=message)

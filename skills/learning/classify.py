@@ -21,8 +21,8 @@ from skills.files import read_json, sha256_file, write_json
 from skills.learning.card import training_card
 from skills.learning.heads import make_head, outputs_of, save_head, trainable_of
 from skills.learning.linear import expected_calibration_error, fit_temperature, softmax
-from skills.learning.loop import LoopConfig, Progress, fit, make_batches, quiet, set_up
-from skills.learning.lora import lora_encoder, save_lora
+from skills.learning.loop import Progress, fit, make_batches, quiet, set_up
+from skills.learning.lora import EncoderConfig, lora_encoder, save_lora
 from skills.learning.route import Example, read_examples
 from skills.learning.run import Run
 from skills.retrieval.embedder import ENGLISH, PREFIXES
@@ -33,14 +33,9 @@ if TYPE_CHECKING:
     import torch
 
 
-class ClassifyConfig(LoopConfig):
+class ClassifyConfig(EncoderConfig):
     """Settings of `train classify`. Rows: {text, label}."""
 
-    encoder: str = ""
-    """A bundled encoder; "": the multilingual one if a fifth of the texts is Chinese."""
-    start: Path | None = None
-    """Artefact to go on from; None: a fresh LoRA and head. Its rank and alpha hold."""
-    learning_rate: float = Field(default=8e-4, gt=0)
     epochs: float = Field(default=4, gt=0)
     batch_tokens: int = Field(default=2048, ge=128)
     max_tokens: int = Field(default=128, ge=8)
@@ -83,7 +78,7 @@ def train(config: ClassifyConfig, progress: Progress = quiet) -> Mapping[str, An
     items = _labelled(rows, labels, name, config.max_tokens)
     dev = _labelled(judge, labels, name, config.max_tokens)[: config.dev_limit]
 
-    encoder = lora_encoder(folder, config, config.start, device)
+    encoder = lora_encoder(folder, config, device)
     if config.start is not None:
         _check_labels(config.start, labels)
     head = make_head(encoder, len(labels), config.start, device)

@@ -23,8 +23,8 @@ from skills.errors import UserError
 from skills.files import read_jsonl, sha256_file, write_json
 from skills.learning.card import training_card
 from skills.learning.heads import make_head, outputs_of, save_head, trainable_of
-from skills.learning.loop import LoopConfig, Progress, fit, make_batches, quiet, set_up
-from skills.learning.lora import lora_encoder, save_lora
+from skills.learning.loop import Progress, fit, make_batches, quiet, set_up
+from skills.learning.lora import EncoderConfig, lora_encoder, save_lora
 from skills.learning.run import Run
 from skills.retrieval.encoder_files import encoder_folder
 
@@ -32,17 +32,13 @@ if TYPE_CHECKING:
     import torch
 
 
-class EvidenceConfig(LoopConfig):
+class EvidenceConfig(EncoderConfig):
     """Settings of `train evidence`. Rows: {question, positives: [text], negatives: [text]}, positives empty where
     nothing answers; see `data negatives`."""
 
     encoder: str = "all-minilm-l6-v2"
-    start: Path | None = None
-    """Artefact to go on from, such as the shipped one for a domain of your own; None: a fresh LoRA and head.
-    Its rank and alpha hold."""
     rank: int = Field(default=32, ge=1, le=256)
     alpha: int = Field(default=64, ge=1)
-    learning_rate: float = Field(default=8e-4, gt=0)
     batch_tokens: int = Field(default=6144, ge=128)
     negatives: int = Field(default=3, ge=1)
     """Hard negatives a question is seen with."""
@@ -83,7 +79,7 @@ def train(config: EvidenceConfig, progress: Progress = quiet) -> Mapping[str, An
     if not groups or not any(group.answered for group in dev):
         raise UserError("no question with a positive and a negative is left; check --train and --dev")
 
-    encoder = lora_encoder(folder, config, config.start, device)
+    encoder = lora_encoder(folder, config, device)
     head = make_head(encoder, 1, config.start, device)
 
     def scores_of(batch: Sequence[Group]) -> torch.Tensor:

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from skills.errors import UserError
 from skills.files import write_json
 from skills.learning.loop import LoopConfig
@@ -13,6 +15,17 @@ from skills.llm.precision import fast_dtype
 
 if TYPE_CHECKING:
     import torch
+
+
+class EncoderConfig(LoopConfig):
+    """Settings of every method that tunes an encoder."""
+
+    encoder: str = ""
+    """A bundled encoder; "", where a method allows it: the multilingual one if a fifth of the rows is Chinese."""
+    start: Path | None = None
+    """Artefact to go on from, such as a shipped one for a domain of your own; None: a fresh LoRA and head. Its rank
+    and alpha hold."""
+    learning_rate: float = Field(default=8e-4, gt=0)
 
 
 def attach_lora(model: Any, lora: Any, start: Path | None) -> Any:
@@ -35,7 +48,7 @@ def attach_lora(model: Any, lora: Any, start: Path | None) -> Any:
         raise UserError(f"start {str(start)!r} does not fit this model: {error}", subject=start) from error
 
 
-def lora_encoder(folder: Path, config: LoopConfig, start: Path | None, device: torch.device) -> Any:
+def lora_encoder(folder: Path, config: EncoderConfig, device: torch.device) -> Any:
     """The BERT encoder of a folder with a trainable LoRA on all its linear layers."""
     from peft import LoraConfig
     from transformers import AutoModel
@@ -47,7 +60,7 @@ def lora_encoder(folder: Path, config: LoopConfig, start: Path | None, device: t
         lora_dropout=config.dropout,
         target_modules=["query", "key", "value", "dense"],
     )
-    return attach_lora(encoder.to(device), lora, start)
+    return attach_lora(encoder.to(device), lora, config.start)
 
 
 def save_lora(model: Any, folder: Path, *, base: str) -> None:

@@ -19,8 +19,8 @@ from pydantic import Field
 from skills.errors import UserError
 from skills.files import read_jsonl, sha256_file, write_json
 from skills.learning.card import training_card
-from skills.learning.loop import LoopConfig, Progress, fit, make_batches, padded, quiet, set_up
-from skills.learning.lora import lora_encoder, save_lora
+from skills.learning.loop import Progress, fit, make_batches, padded, quiet, set_up
+from skills.learning.lora import EncoderConfig, lora_encoder, save_lora
 from skills.learning.run import Run
 from skills.retrieval.embedder import PREFIXES
 from skills.retrieval.encoder_files import encoder_folder
@@ -31,12 +31,10 @@ if TYPE_CHECKING:
 Tokens = tuple[int, ...]
 
 
-class RetrieverConfig(LoopConfig):
+class RetrieverConfig(EncoderConfig):
     """Settings of `train retriever`. Rows: {question, positives: [text], negatives: [text]}."""
 
     encoder: str = "multilingual-e5-small"
-    start: Path | None = None
-    """Artefact to go on from; None: a fresh LoRA. Its rank and alpha hold."""
     learning_rate: float = Field(default=3e-4, gt=0)
     batch_tokens: int = Field(default=8192, ge=128)
     negatives: int = Field(default=1, ge=0)
@@ -76,7 +74,7 @@ def train(config: RetrieverConfig, progress: Progress = quiet) -> Mapping[str, A
     if not examples or not dev:
         raise UserError("no question with a positive is left; check --train and --dev")
 
-    encoder = lora_encoder(folder, config, config.start, device)
+    encoder = lora_encoder(folder, config, device)
     trainable = {name: parameter for name, parameter in encoder.named_parameters() if parameter.requires_grad}
 
     def vectors(texts: Sequence[Tokens]) -> torch.Tensor:

@@ -18,8 +18,8 @@ from skills.errors import UserError
 from skills.files import read_json, read_jsonl, sha256_file, write_json
 from skills.learning.card import training_card
 from skills.learning.heads import make_head, save_head, states_of, trainable_of
-from skills.learning.loop import LoopConfig, Progress, fit, make_batches, quiet, set_up
-from skills.learning.lora import lora_encoder, save_lora
+from skills.learning.loop import Progress, fit, make_batches, quiet, set_up
+from skills.learning.lora import EncoderConfig, lora_encoder, save_lora
 from skills.learning.run import Run
 from skills.learning.tagger import (
     SHAPE,
@@ -40,14 +40,9 @@ if TYPE_CHECKING:
     from tokenizers import Encoding
 
 
-class TokensConfig(LoopConfig):
+class TokensConfig(EncoderConfig):
     """Settings of `train tokens`. Rows: {tokens: [word], tags: [BIO tag]}."""
 
-    encoder: str = ""
-    """A bundled encoder; "": the multilingual one if a fifth of the rows is Chinese."""
-    start: Path | None = None
-    """Artefact to go on from; None: a fresh LoRA and head. Its rank and alpha hold."""
-    learning_rate: float = Field(default=8e-4, gt=0)
     epochs: float = Field(default=8, gt=0)
     batch_tokens: int = Field(default=1024, ge=128)
     max_tokens: int = Field(default=192, ge=16)
@@ -104,7 +99,7 @@ def train(config: TokensConfig, progress: Progress = quiet) -> Mapping[str, Any]
     items = _tagged(rows, labels, folder, config.max_tokens)
     dev = sorted(_tagged(judge, labels, folder, config.max_tokens), key=lambda item: item.tokens)
 
-    encoder = lora_encoder(folder, config, config.start, device)
+    encoder = lora_encoder(folder, config, device)
     if config.start is not None and read_json(config.start / "collegium.json").get("labels") != labels:
         raise UserError(f"start {str(config.start)!r} was trained for other tags; leave it out to begin anew")
     inputs = 2 * encoder.config.hidden_size + SHAPE

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.app import LONGEST_QUESTION, Agent
+from agent.app import Agent
 from agent.composition import College, Domain
 from agent.events import Answered, Failed, Routed
 from agent.plan import Plan, Step
+from agent.request import LONGEST_QUESTION
 from agent.turn import TurnOptions
 from skills.errors import CollegiumError, DataError, ModelError, UserError
 from skills.records import Filter, Passage, SkillAnswer, SkillEvent, SkillRequest, Token, ToolCalled, Verified
@@ -241,6 +242,15 @@ def test_bad_requests_are_refused_at_once(agent: Agent, arguments: dict[str, obj
         agent.ask(**arguments)  # type: ignore[arg-type]
     with pytest.raises(UserError, match=message):
         agent.stream(**arguments)  # type: ignore[arg-type]
+
+
+def test_an_unknown_keyword_is_a_type_error(agent: Agent) -> None:
+    with pytest.raises(
+        TypeError, match="unexpected keyword argument 'sesion'; known: session, user, history"
+    ):
+        agent.ask("x", sesion="s")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="unexpected keyword argument 'sesion'"):
+        agent.stream("x", sesion="s")  # type: ignore[call-arg]
 
 
 def test_a_broken_skill_is_named_and_the_others_work(skills: dict[str, FakeSkill], tmp_path: Path) -> None:

@@ -237,10 +237,13 @@ def test_threads_share_a_session_without_loss(skill: FakeSkill, file: Path) -> N
 
 
 PROCESS = """
+import signal
 import sys
 from pathlib import Path
 from tests.agent.agent_fakes import FakeSkill, Endless, make_agent
 
+# Ctrl-C is ignored by what a shell starts in the background, and so by the children of that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 kind, file, name = sys.argv[1:]
 endless = Endless()
 endless.on = kind == "endless"

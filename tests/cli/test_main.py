@@ -5,11 +5,15 @@ from __future__ import annotations
 import errno
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from rich.markup import render
+from typer.main import get_command
 
 from agent.cli import ask
-from agent.cli.main import main
+from agent.cli.main import app, main
 from skills.errors import DataError, ModelError, UserError
 from tests.cli.conftest import Run
 
@@ -31,6 +35,18 @@ def test_version_and_help_name_the_commands(run: Run) -> None:
         "route",
     ):
         assert f" {name} " in text
+
+
+def test_no_part_of_a_help_text_is_taken_for_markup() -> None:
+    def texts(command: Any) -> Iterator[str]:
+        yield command.help or ""
+        yield from (getattr(option, "help", None) or "" for option in command.params)
+        for one in getattr(command, "commands", {}).values():
+            yield from texts(one)
+
+    found = list(texts(get_command(app)))
+    assert len(found) > 100
+    assert [text for text in found if render(text).plain != text.replace("\\[", "[")] == []
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from skills.errors import ToolInputError
 from skills.files import read_jsonl
 from skills.pack import Pack, load_pack
 from skills.records import ToolMatch
 from skills.tool_calls import ToolCaller
+from tests.domains.notes import check_note, read_notes
 
 FOLDER = Path(__file__).parents[2] / "domains" / "medical"
 PACK: Pack = load_pack(FOLDER, origin="test", trusted=True)
@@ -25,35 +25,13 @@ FUNCTIONS = {function.__name__: function for function in PACK.tools()}
 # ------------------------------------------------------------------ corpus
 
 
-def _notes() -> dict[str, tuple[dict[str, Any], dict[str, str]]]:
-    """Front matter and sections (slug -> text) by file stem."""
-    notes: dict[str, tuple[dict[str, Any], dict[str, str]]] = {}
-    for path in sorted((FOLDER / "corpus").glob("*.md")):
-        _, front, body = path.read_text(encoding="utf-8").split("---\n", 2)
-        parts = re.split(r"^## (.+)\n", body, flags=re.MULTILINE)
-        assert not parts[0].strip(), f"{path.name}: text before the first heading"
-        slugs = [re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-") for heading in parts[1::2]]
-        assert len(slugs) == len(set(slugs)), f"{path.name}: a heading twice"
-        notes[path.stem] = yaml.safe_load(front), dict(zip(slugs, parts[2::2], strict=True))
-    return notes
-
-
-NOTES = _notes()
+NOTES = read_notes(FOLDER / "corpus")
 PASSAGES = {f"{stem}#{slug}": text for stem, (_, parts) in NOTES.items() for slug, text in parts.items()}
 
 
 @pytest.mark.parametrize("stem", NOTES)
 def test_note_names_its_source_and_has_passages_of_a_fair_length(stem: str) -> None:
-    front, sections = NOTES[stem]
-    assert set(front) == {"title", "source", "jurisdiction", "as_of"}
-    assert all(isinstance(value, str) and value for value in front.values())
-    assert re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", front["as_of"])
-    assert "http" not in front["source"]
-    for slug, text in sections.items():
-        assert 30 <= len(text.split()) <= 160, f"{stem}#{slug}"
-        assert not re.match(r"(It|They|This|These|He|She)\b", text), (
-            f"{stem}#{slug} does not name its subject"
-        )
+    check_note(stem, NOTES[stem])
 
 
 def test_corpus_is_broad() -> None:

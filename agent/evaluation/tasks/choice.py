@@ -17,14 +17,12 @@ from typing import Any
 import prompts
 from agent.evaluation.figures import Figure, ResultRow, calibration_error, label_figures, mean
 from agent.evaluation.system import System
-from agent.evaluation.tasks.task import Item, Outcome, Task, text_of
+from agent.evaluation.tasks.task import Item, Outcome, Row, Task, text_of
 from skills.errors import UserError
 from skills.llm.engine import ChatTurn, GenerationRequest
 
 _LIKELIEST = 50
 """First tokens whose probability is asked for."""
-
-Row = Mapping[str, Any]
 
 
 class Choice(Task):

@@ -6,7 +6,7 @@ cannot be answered without what was said before (``memory`` true; by default all
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -14,11 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.evaluation.figures import Figure, ResultRow, mean, pooled
 from agent.evaluation.system import System
-from agent.evaluation.tasks.task import Item, Outcome, Task, outcome_of
+from agent.evaluation.tasks.task import Item, Outcome, Row, Task, outcome_of
 from agent.events import Answer
 from skills.errors import UserError
-
-Row = Mapping[str, Any]
 
 
 class Expectation(BaseModel):

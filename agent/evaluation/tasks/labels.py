@@ -11,26 +11,13 @@ from typing import Any
 
 from agent.evaluation.figures import Figure, ResultRow, calibration_error, counts_f1, label_figures, mean
 from agent.evaluation.system import System
-from agent.evaluation.tasks.task import Item, Outcome, Task, text_of
+from agent.evaluation.tasks.task import Item, LabelledTexts, Outcome, Row, Task
 from skills.errors import UserError
 
-Row = Mapping[str, Any]
 
-
-class Classify(Task):
+class Classify(LabelledTexts):
     name = "classify"
     primary = ("accuracy", "macro_f1")
-    configured = False
-
-    def check(self, row: Row) -> None:
-        text_of(row, "text")
-        text_of(row, "label")
-
-    def question(self, row: Row) -> str:
-        return str(row["text"])
-
-    def expected(self, row: Row) -> Any:
-        return row["label"]
 
     def run(self, item: Item, system: System, configuration: str) -> Outcome:
         if item.prediction is not None:
@@ -52,9 +39,6 @@ class Classify(Task):
     def figures(self, rows: Sequence[ResultRow]) -> list[Figure]:
         accuracy = mean("correct", "accuracy")
         return [accuracy, *label_figures(rows), calibration_error()]
-
-    def labels(self) -> bool:
-        return True
 
 
 class Entities(Task):

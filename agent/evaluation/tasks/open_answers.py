@@ -9,14 +9,14 @@ number support are defined as in SQuAD (Rajpurkar et al. 2016) and ALCE (Gao et 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import prompts
 from agent.evaluation.answers import token_f1, words
 from agent.evaluation.figures import Figure, ResultRow, calibration_error, mean, pooled
 from agent.evaluation.system import System
-from agent.evaluation.tasks.task import Item, Outcome, Task, outcome_of, text_of
+from agent.evaluation.tasks.task import Item, Outcome, Row, Task, outcome_of, text_of
 from agent.evaluation.texts import chrf, rouge, similarity
 from skills.errors import UserError
 from skills.records import Turn
@@ -27,8 +27,6 @@ ENOUGH = 0.5
 _MARK = re.compile(r"\[\d+(?:\s*,\s*\d+)*\]")
 """A citation mark. The blank before it stays: "contains" asks for the right words as they were written."""
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-
-Row = Mapping[str, Any]
 
 
 class _Asked(Task):

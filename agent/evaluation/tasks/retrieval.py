@@ -6,19 +6,17 @@ hit@k: a right passage among the first k. recall@k: share of the right ones ther
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from agent.evaluation.figures import Figure, ResultRow, mean
 from agent.evaluation.system import System
-from agent.evaluation.tasks.task import Item, Outcome, Task, text_of
+from agent.evaluation.tasks.task import Item, Outcome, Row, Task, text_of
 from agent.evaluation.texts import library
 from skills.errors import UserError
 
 DEPTH = 10
 CUTS = (1, 5, 10)
-
-Row = Mapping[str, Any]
 
 
 class Retrieval(Task):

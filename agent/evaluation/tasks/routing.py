@@ -5,31 +5,17 @@ accuracy is of the likeliest label; acted_* is what the product does: which doma
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from agent.evaluation.figures import Figure, ResultRow, calibration_error, label_figures, mean
 from agent.evaluation.system import System
-from agent.evaluation.tasks.task import Item, Outcome, Task, text_of
+from agent.evaluation.tasks.task import Item, LabelledTexts, Outcome
 from agent.router import GENERAL
 
-Row = Mapping[str, Any]
 
-
-class Routing(Task):
+class Routing(LabelledTexts):
     name = "routing"
     primary = ("accuracy",)
-    configured = False
-
-    def check(self, row: Row) -> None:
-        text_of(row, "text")
-        text_of(row, "label")
-
-    def question(self, row: Row) -> str:
-        return str(row["text"])
-
-    def expected(self, row: Row) -> Any:
-        return row["label"]
 
     def run(self, item: Item, system: System, configuration: str) -> Outcome:
         routed = system.route(str(item.row["text"]))
@@ -62,6 +48,3 @@ class Routing(Task):
         }
         found = [mean(score, name) for name, score in named.items()]
         return [*found, *label_figures(rows)[:2], calibration_error()]
-
-    def labels(self) -> bool:
-        return True

@@ -6,16 +6,15 @@ like one of the others, which must not set off a guard.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 from agent.evaluation.figures import Figure, ResultRow, mean
 from agent.evaluation.system import System
-from agent.evaluation.tasks.task import Item, Outcome, Task, outcome_of, text_of
+from agent.evaluation.tasks.task import Item, Outcome, Row, Task, outcome_of, text_of
 from skills.errors import UserError
 
 Expected = Literal["red_flag", "refuse", "answer"]
-Row = Mapping[str, Any]
 
 
 class Safety(Task):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from agent.evaluation.system import System
     from agent.events import Answer
 
+Row = Mapping[str, Any]
 Status = Literal["answered", "clarify", "declined", "failed"]
 
 
@@ -27,7 +28,7 @@ class Item:
     """One row of a set, and what the set says about asking it."""
 
     id: str
-    row: Mapping[str, Any]
+    row: Row
     domain: str | None = None
     """Domain that is told; None: the router decides."""
     owner: str | None = None
@@ -36,7 +37,7 @@ class Item:
     """Store instead of the skill's own."""
     model: Path | None = None
     """Trained model that is asked instead of the agent."""
-    prediction: Mapping[str, Any] | None = None
+    prediction: Row | None = None
     """Row of a file of predictions; None: nothing was predicted elsewhere."""
 
 
@@ -72,15 +73,15 @@ class Task(ABC):
     """Whether the configuration makes a difference; if not, items are asked once."""
 
     @abstractmethod
-    def check(self, row: Mapping[str, Any]) -> None:
+    def check(self, row: Row) -> None:
         """Raise UserError for a row that cannot be asked or scored."""
 
     @abstractmethod
-    def question(self, row: Mapping[str, Any]) -> str:
+    def question(self, row: Row) -> str:
         """What is asked, as text."""
 
     @abstractmethod
-    def expected(self, row: Mapping[str, Any]) -> Any:
+    def expected(self, row: Row) -> Any:
         """What is right, as JSON; None where there is nothing to be right about."""
 
     @abstractmethod
@@ -100,7 +101,26 @@ class Task(ABC):
         return False
 
 
-def text_of(row: Mapping[str, Any], key: str) -> str:
+class LabelledTexts(Task):
+    """Rows {text, label}. What gives the labels takes no part in answering."""
+
+    configured = False
+
+    def check(self, row: Row) -> None:
+        text_of(row, "text")
+        text_of(row, "label")
+
+    def question(self, row: Row) -> str:
+        return str(row["text"])
+
+    def expected(self, row: Row) -> Any:
+        return row["label"]
+
+    def labels(self) -> bool:
+        return True
+
+
+def text_of(row: Row, key: str) -> str:
     """A text that a row has to have."""
     value = row.get(key)
     if not isinstance(value, str) or not value.strip():

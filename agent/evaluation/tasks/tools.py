@@ -12,11 +12,9 @@ from typing import Any
 from agent.evaluation.figures import Figure, ResultRow, mean
 from agent.evaluation.planning import same_value
 from agent.evaluation.system import System
-from agent.evaluation.tasks.task import Item, Outcome, Task, outcome_of, text_of
+from agent.evaluation.tasks.task import Item, Outcome, Row, Task, outcome_of, text_of
 from skills.errors import CollegiumError, UserError
 from skills.records import ToolMatch
-
-Row = Mapping[str, Any]
 
 
 class Tools(Task):
