@@ -182,13 +182,15 @@ class Writer:
         return self._model.fits(self._messages(user), **self._options(configuration))
 
     def _rank(self, question: str, evidence: Evidence) -> list[tuple[float, Unit]]:
-        """(score, unit) of the evidence's sentences and rows, best first."""
+        """(score, unit) of the evidence's sentences and rows, best first. A question answers none, so those come only
+        where there is nothing else."""
         passage = evidence.passage
         found = [
             unit
             for unit in units(passage.text)
             if any(start <= unit.start and unit.end <= end for start, end in evidence.spans)
         ]
+        found = [unit for unit in found if not unit.text.rstrip().endswith(("?", "？"))] or found
         scores = self._reader(question, [unit_text(passage, unit) for unit in found])
         return sorted(zip(scores, found, strict=True), key=lambda pair: (-pair[0], pair[1].start))
 

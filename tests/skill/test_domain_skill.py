@@ -345,6 +345,15 @@ def test_pointing_quotes_the_best_sentences_and_asks_no_model(pack: Pack) -> Non
         assert engine.requests
 
 
+def test_a_question_in_the_source_is_never_the_answer(pack: Pack) -> None:
+    text = "What are the side effects of metformin? They are nausea and diarrhoea."
+    passage = Passage("m#1", text, "Metformin")
+    events, _ = run(
+        pack, "What are the side effects of metformin?", passages=(passage,), configuration="pointing"
+    )
+    assert events[-1].text == "They are nausea and diarrhoea [1]."  # type: ignore[union-attr]
+
+
 def test_another_skills_adapter_writes_for_comparison(pack: Pack) -> None:
     written = "The common side effects of metformin are nausea and diarrhoea [1]."
     engine = ScriptedEngine([written], adapters=["legal", "medical"])
