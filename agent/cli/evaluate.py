@@ -208,14 +208,26 @@ def _show(summary: dict[str, Any], out: Path) -> None:
     for name, found in summary["sets"].items():
         failed = sum(counts["failed"] for counts in found["counts"].values())
         print(f"{name} ({found['task']}, n {found['n']}{f', {failed} failed' if failed else ''})")
+        if failed and (error := _first_error(out, name)):
+            print(f"  first error: {error}")
         for config, figures in found["metrics"].items():
-            for figure in TASKS[found["task"]].primary:
-                if (one := figures.get(figure)) is not None:
-                    print(
-                        f"  {config:<14}{figure:<20}{one['value']:.3f}  "
-                        f"({one['low']:.3f} to {one['high']:.3f}, n {one['n']})"
-                    )
+            main = [figure for figure in TASKS[found["task"]].primary if figure in figures]
+            for figure in main or figures:
+                one = figures[figure]
+                print(
+                    f"  {config:<14}{figure:<20}{one['value']:.3f}  "
+                    f"({one['low']:.3f} to {one['high']:.3f}, n {one['n']})"
+                )
     print(f"written to {str(out)!r}")
+
+
+def _first_error(out: Path, name: str) -> str:
+    """Why the first item of a set that failed did."""
+    from agent.evaluation.run import RESULTS
+    from skills.files import read_jsonl
+
+    rows = (row for row in read_jsonl(out / RESULTS) if row["set"] == name)
+    return next((str(row["error"]) for row in rows if row["error"]), "")
 
 
 def _show_shares(found: dict[str, dict[str, float]], as_json: bool) -> None:

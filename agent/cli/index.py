@@ -49,7 +49,7 @@ def build(
     embedder: Annotated[
         str | None,
         typer.Option(
-            "--embedder", help="all-minilm-l6-v2, collegium-e5-small, or a `train retriever` run's best/."
+            "--embedder", help="all-minilm-l6-v2, collegium-e5-small-2, or a `train retriever` run's best/."
         ),
     ] = None,
 ) -> None:

@@ -57,8 +57,8 @@ def chrf(predicted: str, gold: str) -> float:
 
 
 def similarity(predicted: str, gold: str) -> float:
-    from skills.retrieval.embedder import load_embedder
+    from skills.retrieval.embedder import ENGLISH, TUNED, load_embedder
 
-    encoder = load_embedder("collegium-e5-small" if is_chinese(gold) else "all-minilm-l6-v2")
+    encoder = load_embedder(TUNED if is_chinese(gold) else ENGLISH)
     one, two = encoder.vectors([predicted or " ", gold], "passage")
     return float(one @ two)

@@ -2,7 +2,7 @@
 
 ``all-minilm-l6-v2``        English (Reimers & Gurevych 2019).
 ``multilingual-e5-small``   English and Chinese, "query: " / "passage: " (Wang et al. 2024).
-``collegium-e5-small``      the same, tuned to find answers to Chinese questions (see tuned/CARD.md).
+``collegium-e5-small-2``    the same, tuned to find answers to Chinese questions (see tuned/CARD.md).
 ``<model>+<hash>``          what a `train retriever` run of the user made of one of them.
 
 All run on ONNX Runtime, take the mean of the last hidden states, and have 384 dimensions. Every vector has length 1, so
@@ -38,7 +38,7 @@ Array = NDArray[np.float32]
 Kind = Literal["query", "passage"]
 
 ENGLISH = "all-minilm-l6-v2"
-TUNED = "collegium-e5-small"
+TUNED = "collegium-e5-small-2"
 PREFIXES: Mapping[str, Mapping[Kind, str]] = {
     ENGLISH: {"query": "", "passage": ""},
     MULTILINGUAL: {"query": "query: ", "passage": "passage: "},

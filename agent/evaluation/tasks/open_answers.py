@@ -83,7 +83,7 @@ class QuestionAnswering(_Asked):
 
 class Grounded(_Asked):
     name = "grounded"
-    primary = ("f1", "right", "citation_precision")
+    primary = ("f1", "right", "citation_precision", "coverage", "unsupported_rate")
 
     def figures(self, rows: Sequence[ResultRow]) -> list[Figure]:
         return [
