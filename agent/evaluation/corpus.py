@@ -23,7 +23,7 @@ Withheld = Literal["document", "title"]
 
 
 def index_of(corpus: Path, withhold: Withheld | None) -> Path:
-    """Index of a corpus, made once and kept in the cache under its hash. Raises UserError for a missing file."""
+    """Index of a corpus, made once and kept in the cache under its hash and embedding model. Raises UserError for a missing file."""
     from skills.retrieval.embedder import choose_embedder, load_embedder
     from skills.retrieval.manifest import FORMAT
     from skills.retrieval.store import PassageStore
@@ -31,9 +31,9 @@ def index_of(corpus: Path, withhold: Withheld | None) -> Path:
     if not corpus.is_file():
         raise UserError(f"no corpus {str(corpus)!r}; expected a file of passages", subject=corpus)
     kept = "all" if withhold is None else f"half-by-{withhold}"
-    folder = cache_folder("evaluation") / f"{sha256_file(corpus)[:32]}-{kept}-{FORMAT}"
+    embedder = choose_embedder(islice(_passages(corpus, withhold), 1000))
+    folder = cache_folder("evaluation") / f"{sha256_file(corpus)[:32]}-{kept}-{embedder}-{FORMAT}"
     if not (folder / "manifest.json").is_file():
-        embedder = choose_embedder(islice(_passages(corpus, withhold), 1000))
         PassageStore.build(_passages(corpus, withhold), folder, load_embedder(embedder))
     return folder
 
