@@ -18,6 +18,7 @@ from safetensors.numpy import load_file
 from skills.errors import DataError, ModelError
 from skills.files import read_json, sha256_file
 from skills.learning.heads import HEAD_FILE
+from skills.learning.word_crf import CRF_FILE, WordCrf
 from skills.retrieval.encoder import Encoder, load_encoder
 from skills.retrieval.encoder_files import encoder_folder
 
@@ -42,6 +43,8 @@ _FORMS = tuple(
     )
 )
 """Capitals, figures and signs of a word: the English encoder reads lower case only."""
+SHARES = (0.0, 0.2, 0.35, 0.5, 0.65, 0.8, 1.0)
+"""Of the CRF in what is decided, that are tried."""
 SHAPE = 3 * len(_FORMS)
 """Features of a word's form and of its neighbours'."""
 
@@ -120,6 +123,13 @@ def best_tags(scores: Array, labels: Sequence[str]) -> list[str]:
     return [labels[place] for place in reversed(found)]
 
 
+def mixed(scores: Array, log_probabilities: Array, share: float) -> Array:
+    """What encoder and CRF say together, (words, labels): their logarithms of probability, the CRF's by ``share``."""
+    highest = scores.max(1, keepdims=True, initial=-np.inf)
+    own = scores - highest - np.log(np.exp(scores - highest).sum(1, keepdims=True))
+    return (1 - share) * own + share * log_probabilities
+
+
 def entities(tags: Sequence[str]) -> set[tuple[int, int, str]]:
     """(first word, word after the last, type) of what BIO tags mark; an I- that follows nothing of its type begins."""
     found: set[tuple[int, int, str]] = set()
@@ -134,12 +144,20 @@ def entities(tags: Sequence[str]) -> set[tuple[int, int, str]]:
 
 
 class Tagger:
-    """Encoder, head and tags; made by :func:`load_tagger`. Threads may share it."""
+    """Encoder, head, CRF and tags; made by :func:`load_tagger`. Threads may share it."""
 
     def __init__(
-        self, encoder: Encoder, head: dict[str, Array], labels: Sequence[str], max_tokens: int
+        self,
+        encoder: Encoder,
+        head: dict[str, Array],
+        labels: Sequence[str],
+        max_tokens: int,
+        crf: WordCrf,
+        share: float,
     ) -> None:
+        """``share``: of the CRF, see ``mixed``."""
         self.labels = tuple(labels)
+        self._crf, self._share = crf, share
         self._encoder = encoder
         self._weight, self._bias = head["weight"], head["bias"]
         # (labels, 2 * dimension + SHAPE): first token of a word, mean of its tokens, its form
@@ -165,7 +183,7 @@ class Tagger:
                     states = batch.hidden[row, start:stop]
                     features = np.concatenate([states[0], states.mean(0), forms[word]])
                     scores[word] = self._weight @ features + self._bias
-        return best_tags(scores, self.labels)
+        return best_tags(mixed(scores, self._crf.log_probabilities(words), self._share), self.labels)
 
 
 def load_tagger(folder: Path, *, threads: int = 2) -> Tagger:
@@ -194,4 +212,10 @@ def load_tagger(folder: Path, *, threads: int = 2) -> Tagger:
         raise DataError(
             f"tagger {str(folder)!r} is damaged: {weight.shape} for {len(labels)} tags", subject=folder
         )
-    return Tagger(encoder, head, labels, int(described["max_tokens"]))
+    if not (folder / CRF_FILE).is_file() or sha256_file(folder / CRF_FILE) != described.get("crf_sha256"):
+        raise DataError(
+            f"tagger {str(folder)!r} is damaged: {CRF_FILE}; train it again: collegium train tokens",
+            subject=folder,
+        )
+    crf = WordCrf(folder / CRF_FILE, labels)
+    return Tagger(encoder, head, labels, int(described["max_tokens"]), crf, float(described["crf_share"]))

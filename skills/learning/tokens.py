@@ -1,11 +1,13 @@
 """`collegium train tokens`: a tagger of words (names, drugs, amounts) from a bundled sentence encoder.
 
 LoRA on the encoder's linear layers and a linear head on each word's tokens and form; cross-entropy. Long rows are read
-in windows. `collegium predict` runs it (skills.learning.tagger), and takes the best sequence of tags that BIO allows.
+in windows. Beside it a CRF learns the words themselves (skills.learning.word_crf); how much each of the two counts is
+chosen on dev. `collegium predict` runs both (skills.learning.tagger), and takes the best sequence that BIO allows.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,14 +25,17 @@ from skills.learning.lora import EncoderConfig, lora_encoder, save_lora
 from skills.learning.run import Run
 from skills.learning.tagger import (
     SHAPE,
+    SHARES,
     TAG,
     Window,
     best_tags,
     entities,
+    mixed,
     shapes,
     windows,
     word_tokens,
 )
+from skills.learning.word_crf import CRF_FILE, WordCrf, train_crf
 from skills.retrieval.embedder import ENGLISH
 from skills.retrieval.encoder_files import MULTILINGUAL, encoder_folder
 from skills.retrieval.text import mostly_chinese
@@ -123,7 +128,13 @@ def train(config: TokensConfig, progress: Progress = quiet) -> Mapping[str, Any]
         targets = torch.tensor([label for item in batch for label in item.labels], device=device)
         return torch.nn.functional.cross_entropy(scores_of(batch), targets)
 
+    train_crf([(row.words, row.tags) for row in rows], run.folder / CRF_FILE)
+    crf = WordCrf(run.folder / CRF_FILE, labels)
+    seen = [crf.log_probabilities(row.words) for row in judge]
+    share = 0.0
+
     def evaluate() -> Mapping[str, float]:
+        nonlocal share
         encoder.eval()
         found = [np.zeros((len(row.words), len(labels)), dtype=np.float32) for row in judge]
         total, words = 0.0, 0
@@ -140,17 +151,27 @@ def train(config: TokensConfig, progress: Progress = quiet) -> Mapping[str, Any]
                     first, after = item.window.kept
                     start = item.window.start
                     found[item.row][first:after] = own[first - start : after - start]
-        return {**_f1([best_tags(scores, labels) for scores in found], judge), "dev_loss": total / words}
+        tried = {
+            part: _f1(
+                [best_tags(mixed(*pair, part), labels) for pair in zip(found, seen, strict=True)], judge
+            )
+            for part in SHARES
+        }
+        share = min(tried, key=lambda part: tried[part]["dev_errors"])
+        return {**tried[share], "dev_loss": total / words, "crf_share": share}
 
     def save(partial: Path) -> None:
         save_lora(encoder, partial, base=name)
         save_head(head, partial)
+        shutil.copyfile(run.folder / CRF_FILE, partial / CRF_FILE)
         described = {
             "method": "tokens",
             "encoder": name,
             "encoder_sha256": sha256_file(folder / "model.safetensors"),
             "max_tokens": config.max_tokens,
             "labels": labels,
+            "crf_sha256": sha256_file(partial / CRF_FILE),
+            "crf_share": share,
         }
         write_json(partial / "collegium.json", described)
 
