@@ -23,7 +23,10 @@ Withheld = Literal["document", "title"]
 
 
 def index_of(corpus: Path, withhold: Withheld | None) -> Path:
-    """Index of a corpus, made once and kept in the cache under its hash and embedding model. Raises UserError for a missing file."""
+    """Index of a corpus, made once and kept in the cache under its hash and embedding model.
+
+    Raises UserError for a missing file.
+    """
     from skills.retrieval.embedder import choose_embedder, load_embedder
     from skills.retrieval.manifest import FORMAT
     from skills.retrieval.store import PassageStore
