@@ -49,6 +49,10 @@ _TELLS = re.compile(
     re.IGNORECASE,
 )
 """Begins like a sentence about a case, not like keywords."""
+_VALUE = re.compile(
+    r"^\W*[\d.,]+\s*(?:%|[a-z]{1,6}|[\u3400-\u9fff]{1,2})?\W*$|^\W*(?:是|对|不是|不对)的?\W*$", re.IGNORECASE
+)
+"""Replies with a value, or in Chinese with yes or no: "80 kg"."""
 _EXPLETIVE = re.compile(
     r"\bit(?:'s|\s+is|\s+was)?\s+(?:\w+\s+){1,2}(?:to|that|if|when)\b|\bit\s+takes?\b", re.IGNORECASE
 )
@@ -72,9 +76,14 @@ def is_follow_up(question: str) -> bool:
 
 def search_query(question: str, history: Sequence[Turn], domain: str = "") -> str:
     """The question behind the last one that stands on its own, the domain's own if there is one; empty if none."""
-    earlier = [turn for turn in reversed(history) if turn.role == "user" and not is_follow_up(turn.text)]
+    earlier = [turn for turn in reversed(history) if turn.role == "user" and _has_a_topic(turn.text)]
     own = [turn for turn in earlier if domain and turn.domain == domain]
     return f"{(own or earlier)[0].text} {question}" if earlier else ""
+
+
+def _has_a_topic(said: str) -> bool:
+    """Whether a message by itself says what it is about: no follow-up, thanks, yes, or bare value."""
+    return not (is_follow_up(said) or courtesy_of(said) or _VALUE.match(said))
 
 
 def make_plan(

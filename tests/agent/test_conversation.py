@@ -72,6 +72,12 @@ def test_a_follow_up_is_searched_with_the_question_behind_it() -> None:
     assert search_query("Is it safe?", ()) == ""
 
 
+@pytest.mark.parametrize("said", ["thanks!", "yes", "80 kg", "是的", "ok", "and for children?"])
+def test_what_has_no_topic_is_not_what_a_follow_up_is_about(said: str) -> None:
+    history = (*HISTORY, Turn("user", said), Turn("assistant", "Noted."))
+    assert search_query("Is it safe?", history) == "What is metformin? Is it safe?"
+
+
 @pytest.mark.parametrize(
     ("question", "domains", "probabilities", "expected"),
     [
