@@ -24,6 +24,7 @@ from skills.grounding.table_questions import asks_for_calculation
 from skills.grounding.tables import rows
 from skills.grounding.wording import by_level
 from skills.grounding.writer import Writer
+from skills.grounding.years import years
 from skills.pack import Pack
 from skills.records import (
     Configuration,
@@ -270,7 +271,10 @@ class DomainSkill:
         """What was looked for and where, what is nearest, and what would help."""
         chinese = says_chinese(request.language, request.question)
         name = "decline_no_evidence_zh" if chinese else "decline_no_evidence"
-        titles = list(dict.fromkeys(item.passage.title for item in judged if item.passage.title))[:2]
+        dated = bool(years(request.question))
+        titles = list(dict.fromkeys(_titled(item.passage, dated) for item in judged if item.passage.title))[
+            :2
+        ]
         nearest = prompts.load(f"{name}_nearest").render(titles="; ".join(titles)) if titles else ""
         asked, title = " ".join(request.question.split()), self.pack.manifest.title
         return (
@@ -308,6 +312,11 @@ def _rivals(evidence: Sequence[Evidence]) -> list[Passage]:
     """The passages that are about as good an answer as the best."""
     best = max((item.score for item in evidence), default=0.0)
     return [item.passage for item in evidence if item.score >= RIVAL * best]
+
+
+def _titled(passage: Passage, dated: bool) -> str:
+    """The title, with the time that the passage is of where the question is about a time."""
+    return f"{passage.title} (as of {passage.as_of})" if dated and passage.as_of else passage.title
 
 
 def _placed(events: Iterable[SkillEvent], place: str) -> Iterator[SkillEvent]:

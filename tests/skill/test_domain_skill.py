@@ -272,6 +272,13 @@ def test_no_evidence_no_answer_and_the_model_is_not_asked(pack: Pack) -> None:
     assert next(event for event in events if isinstance(event, Retrieved)).evidence == ()
 
 
+def test_a_decline_for_a_year_says_of_when_the_nearest_is(pack: Pack) -> None:
+    dated = replace(METFORMIN, as_of="2026-10")
+    for question, said in (("metformin's price in 2019?", True), ("metformin's price?", False)):
+        events, _ = run(pack, question, probability=0.2, passages=(dated,))
+        assert ("Metformin: Side effects (as of 2026-10)" in final(events).text) is said
+
+
 def test_a_red_flag_comes_first(pack: Pack) -> None:
     events, engine = run(pack, "I have chest pain right now")
     assert (final(events).text, final(events).reason) == ("Call 112.", "red_flag")
