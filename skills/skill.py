@@ -41,7 +41,7 @@ from skills.records import (
     ToolCall,
     ToolCalled,
 )
-from skills.retrieval.text import says_chinese
+from skills.retrieval.text import is_chinese, says_chinese
 from skills.tool_calls import ToolCaller
 from skills.tool_use import after_failure, use_tool
 
@@ -275,7 +275,16 @@ class DomainSkill:
         titles = list(dict.fromkeys(_titled(item.passage, dated) for item in judged if item.passage.title))[
             :2
         ]
-        nearest = prompts.load(f"{name}_nearest").render(titles="; ".join(titles)) if titles else ""
+        if (
+            is_chinese(request.question)
+            and judged
+            and not any(is_chinese(item.passage.text) for item in judged)
+        ):
+            nearest = prompts.load(
+                "decline_no_evidence_zh_english"
+            ).render()  # what is nearest is so by chance
+        else:
+            nearest = prompts.load(f"{name}_nearest").render(titles="; ".join(titles)) if titles else ""
         asked, title = " ".join(request.question.split()), self.pack.manifest.title
         return (
             prompts.load(name)

@@ -94,7 +94,8 @@ def calibrate(
 ) -> tuple[Decision, list[Prediction]]:
     """Fit on (questions, store, weight). Questions: {question, gold: [passage id], answerable?}.
 
-    A kind without questions, or Chinese with FEWEST, keeps what ``model`` has for it. Raises UserError when nothing can be fitted.
+    A kind without questions, or Chinese with fewer than FEWEST, keeps what ``model`` has for it. Raises UserError when
+    nothing can be fitted.
     """
     samples: list[Sample] = []
     for path, folder, weight in files:

@@ -279,6 +279,14 @@ def test_a_decline_for_a_year_says_of_when_the_nearest_is(pack: Pack) -> None:
         assert ("Metformin: Side effects (as of 2026-10)" in final(events).text) is said
 
 
+def test_a_chinese_question_to_english_notes_is_told_so(pack: Pack) -> None:
+    events, _ = run(pack, "二甲双胍有什么副作用？", probability=0.2)
+    assert "请用英文提问" in final(events).text
+    assert "Metformin" not in final(events).text
+    events, _ = run(pack, "试用期最长多久？", probability=0.2, passages=(CHINESE,))
+    assert "请用英文提问" not in final(events).text
+
+
 def test_a_red_flag_comes_first(pack: Pack) -> None:
     events, engine = run(pack, "I have chest pain right now")
     assert (final(events).text, final(events).reason) == ("Call 112.", "red_flag")
