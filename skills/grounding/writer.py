@@ -5,6 +5,7 @@ Knows the prompt's form and what to do with unsupported writing; not where evide
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -42,6 +43,15 @@ LONG = 5
 NEAR, FAR = 0.5, 4.0
 """Distance to the best sentence's score within which a sentence answers the question as well as the best, and beyond
 which it misses the point."""
+
+AHEAD = 6
+"""Characters of the next sentence that have to be there before one is whole: the "U." of "U. S. law" ends none."""
+_LEANS = re.compile(
+    r"^(?:these|those|they|such|also,|however,|he or she|this (?!condition|disease|disorder|syndrome|agreement|contract"
+    r"|section|act\b|law\b))",
+    re.IGNORECASE,
+)
+"""Begins like a sentence that is not understood without the one before it."""
 
 Reader = Callable[[str, Sequence[str]], list[float]]
 """(question, texts) -> how well each text answers the question: the evidence encoder's score."""
@@ -110,6 +120,8 @@ class Writer:
         held: list[tuple[Unit, str]] = []
 
         def show(unit: Unit, text: str) -> Iterator[Token]:
+            if not shown and _LEANS.match(text) and (lead := _before(unit, passage.text)) is not None:
+                yield from show(lead, lead.text)
             marked = _with_mark(text)
             if marked not in shown:
                 shown.append(marked)
@@ -125,7 +137,8 @@ class Writer:
                 )
                 unit = ranked[0][1] if verdict.part is None else read[verdict.part]
                 short = len(without_marks(sentence).split()) < SHORTEST
-                reason = verdict.reason or ("point" if unit in far and not short else "")
+                beside = sentence.rstrip().endswith("?") or (unit in far and not short)
+                reason = verdict.reason or ("point" if beside else "")
                 yield Verified(sentence, not reason, reason)
                 if reason:
                     continue
@@ -237,7 +250,7 @@ class Writer:
             pending += str(chunk.content)
             timings.setdefault("first_token", round((time.perf_counter() - started) * 1000, 2))
             spans = sentences(pending)
-            if len(spans) > 1:
+            if len(spans) > 1 and spans[-1][1] - spans[-1][0] >= AHEAD:
                 *complete, last = spans
                 yield from (pending[slice(*span)] for span in complete)
                 pending = pending[last[0] :]
@@ -251,6 +264,14 @@ class Writer:
         adapter = self._adapters.get(configuration)
         bound = {"adapter": adapter} if adapter is not None else {}
         return {"temperature": 0.0, "max_tokens": MAX_TOKENS, **bound}
+
+
+def _before(unit: Unit, text: str) -> Unit | None:
+    """The sentence before a unit that does not lean itself; None where there is none, or a question."""
+    before = [other for other in units(text) if other.end <= unit.start]
+    if not before or before[-1].text.rstrip().endswith(("?", ":")) or _LEANS.match(before[-1].text):
+        return None
+    return before[-1]
 
 
 def _listed(passages: Sequence[Passage], question: str) -> str:

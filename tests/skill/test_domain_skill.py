@@ -369,6 +369,49 @@ def test_a_question_in_the_source_is_never_the_answer(pack: Pack) -> None:
     assert events[-1].text == "They are nausea and diarrhoea [1]."  # type: ignore[union-attr]
 
 
+def answer_from(pack: Pack, text: str, question: str, steps: Sequence[str] = ()) -> str:
+    passage = Passage("m#1", text, "Bronchitis")
+    configuration: Configuration = "lora+rag" if steps else "pointing"
+    events, _ = run(pack, question, steps, passages=(passage,), configuration=configuration)
+    answer = events[-1]
+    assert isinstance(answer, SkillAnswer)
+    assert "".join(event.text for event in events if isinstance(event, Token)) == answer.text
+    return answer.text
+
+
+def test_a_sentence_that_leans_on_the_one_before_brings_it(pack: Pack) -> None:
+    text = "Doctors use medicines for the lungs. These include bronchodilators for bronchitis. Rest is good."
+    written = answer_from(
+        pack, text, "bronchitis bronchodilators?", ["These include bronchodilators for bronchitis [1]."]
+    )
+    assert (
+        written
+        == "Doctors use medicines for the lungs [1]. These include bronchodilators for bronchitis [1]."
+    )
+    assert answer_from(pack, text, "bronchitis bronchodilators?") == written
+    alone = "These include bronchodilators for bronchitis. Rest is good."
+    assert (
+        answer_from(pack, alone, "bronchitis bronchodilators?")
+        == "These include bronchodilators for bronchitis [1]."
+    )
+
+
+def test_a_question_that_the_model_repeats_is_not_shown(pack: Pack) -> None:
+    text = "What are the symptoms of bronchitis? The symptoms of bronchitis are cough and phlegm."
+    steps = ["What are the symptoms of bronchitis [1]? The symptoms of bronchitis are cough and phlegm [1]."]
+    assert answer_from(pack, text, "symptoms of bronchitis?", steps) == (
+        "The symptoms of bronchitis are cough and phlegm [1]."
+    )
+
+
+def test_an_abbreviation_with_a_blank_ends_no_sentence(pack: Pack) -> None:
+    text = "Bronchitis is common in the U. S. among smokers. It is rare elsewhere."
+    steps = ["Bronchitis is common in the U. S. among smokers [1]."]
+    assert answer_from(pack, text, "is bronchitis common?", steps) == (
+        "Bronchitis is common in the U. S. among smokers [1]."
+    )
+
+
 def test_another_skills_adapter_writes_for_comparison(pack: Pack) -> None:
     written = "The common side effects of metformin are nausea and diarrhoea [1]."
     engine = ScriptedEngine([written], adapters=["legal", "medical"])
