@@ -18,6 +18,7 @@ from skills import weights
 from skills.llm.adapter_files import read_adapter
 from skills.llm.bindings import load_bindings
 from skills.llm.gguf_adapter import export
+from skills.llm.gguf_copy import fast_copy
 
 Json = dict[str, Any]
 
@@ -28,7 +29,8 @@ def llama_server(base: Path, adapters: Mapping[str, Path], *, context: int, key:
     xllamacpp = load_bindings()
     digest = weights.base_hash(str(base))
     params = xllamacpp.CommonParams()
-    params.model.path = str(base)
+    # The file that our engine computes with, too: a model rounded otherwise ends a text otherwise.
+    params.model.path = str(fast_copy(base, digest))
     params.n_ctx, params.n_parallel = context, 1
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     params.lora_adapters = [
