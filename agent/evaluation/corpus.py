@@ -17,6 +17,7 @@ from skills.errors import UserError
 from skills.files import sha256_file
 from skills.home import cache_folder
 from skills.records import Passage
+from skills.retrieval.columns import document_of
 
 Withheld = Literal["document", "title"]
 """What is left out as a whole: the passages whose ids are the same up to the last "#", or those of one title."""
@@ -65,5 +66,5 @@ def _passages(corpus: Path, withhold: Withheld | None) -> Iterator[Passage]:
 
 
 def _is_withheld(passage: Passage, by: Withheld) -> bool:
-    group = passage.title if by == "title" else passage.id.rpartition("#")[0] or passage.id
+    group = passage.title if by == "title" else document_of(passage.id)
     return sha256(group.encode()).digest()[0] % 2 == 1

@@ -25,6 +25,7 @@ from skills.grounding.places import elsewhere, without_covered_places
 from skills.grounding.select import Unit, prompt_text, select_spans
 from skills.grounding.years import of_another_year
 from skills.records import Evidence, Passage, ScoredPassage
+from skills.retrieval.columns import document_of
 from skills.retrieval.embedder import TUNED, choose_embedder, load_embedder
 from skills.retrieval.encoder import Encoder, load_encoder
 from skills.retrieval.encoder_files import encoder_folder
@@ -249,11 +250,6 @@ def unit_text(passage: Passage, unit: Unit) -> str:
 def _english_kind(item: ScoredPassage) -> Kind:
     """A store computes the similarity of what it finds; what comes with the question has none."""
     return "given" if item.similarity is None and not item.passage.title.strip() else "english"
-
-
-def document_of(passage_id: str) -> str:
-    """The document a passage is a part of: what comes before ``#`` in its id."""
-    return passage_id.partition("#")[0]
 
 
 def _missing_names(question: str, passage: Passage) -> float:

@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 from skills.errors import UserError
 from skills.files import read_jsonl
 from skills.grounding.decision import FEATURES, KINDS, RISKS, Decision, Fitted, Kind, Risk
-from skills.grounding.evidence import CANDIDATES, EvidenceModel, Signs, barred, document_of
+from skills.grounding.evidence import CANDIDATES, EvidenceModel, Signs, barred
 from skills.learning.loop import quiet
 from skills.records import Passage, ScoredPassage
+from skills.retrieval.columns import document_of
 from skills.retrieval.store import PassageStore
 from skills.retrieval.text import is_chinese
 

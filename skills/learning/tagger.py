@@ -43,8 +43,6 @@ _FORMS = tuple(
     )
 )
 """Capitals, figures and signs of a word: the English encoder reads lower case only."""
-SHARES = (0.0, 0.2, 0.35, 0.5, 0.65, 0.8, 1.0)
-"""Of the CRF in what is decided, that are tried."""
 SHAPE = 3 * len(_FORMS)
 """Features of a word's form and of its neighbours'."""
 

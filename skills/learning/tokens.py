@@ -25,7 +25,6 @@ from skills.learning.lora import EncoderConfig, lora_encoder, save_lora
 from skills.learning.run import Run
 from skills.learning.tagger import (
     SHAPE,
-    SHARES,
     TAG,
     Window,
     best_tags,
@@ -43,6 +42,10 @@ from skills.retrieval.text import mostly_chinese
 if TYPE_CHECKING:
     import torch
     from tokenizers import Encoding
+
+
+SHARES = (0.0, 0.2, 0.35, 0.5, 0.65, 0.8, 1.0)
+"""Of the CRF in what is decided, that are tried."""
 
 
 class TokensConfig(EncoderConfig):
