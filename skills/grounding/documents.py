@@ -1,8 +1,9 @@
 """Whether a passage is of the document that a question names.
 
-A clause of another contract is no answer about this one, however alike the words. A document is named by a noun for
-one and a title in quotation marks (In the contract "X", according to our handbook "X"). Only passages with a title are
-judged. Knows words, not what is in a store.
+A clause of another contract is no answer about this one, however alike the words. A document is named by where to look:
+a preposition, a noun for a document, and its title in quotation marks (In the contract "X", according to our handbook
+"X"). A quoted word alone names none ("the terms "APR" and "APY""). Only passages with a title are judged. Knows words,
+not what is in a store.
 """
 
 from __future__ import annotations
@@ -12,11 +13,16 @@ import re
 from skills.records import Passage
 
 _NOUNS = (
-    "agreement|annex|article|brochure|bylaws|charter|circular|contract|deed|document|exhibit|filing|form|guide|guideline"
+    "agreement|annex|article|brochure|bylaws|charter|circular|contract|deed|document|exhibit|filing|guide|guideline"
     "|handbook|lease|leaflet|letter|licen[cs]e|manual|memo|memorandum|note|notice|paper|plan|policy|prospectus|protocol"
-    "|report|schedule|statement|study|terms|trial|will"
+    "|report|schedule|statement|study|trial|will"
 )
-_NAMED = re.compile(rf"""\b(?:{_NOUNS})s?,?\s+(?:["“](?P<name>[^"“”]{{3,200}})["”])""", re.IGNORECASE)
+_NAMED = re.compile(
+    rf"""\b(?:in|under|per|from|by|with|within|according\s+to|pursuant\s+to|on\s+the\s+basis\s+of)\s+
+        (?:(?:the|this|that|my|our|your|their|his|her|its)\s+)?(?:[\w-]+\s+){{0,3}}?
+        (?:{_NOUNS}),?\s+["“](?P<name>[^"“”]{{3,200}})["”]""",
+    re.IGNORECASE | re.VERBOSE,
+)
 _WORD = re.compile(r"\w+")
 
 

@@ -33,6 +33,12 @@ _OPEN = re.compile(
     r"|(?P<then>(?:19|20)\d\d)\s*(?:年)?(?:以来|起(?=[，,、。；：按执实])|onwards?)",
     re.IGNORECASE | re.VERBOSE,
 )
+_CASE = re.compile(
+    rf"\b(?:born|bought|purchased|signed|hired|married|divorced|diagnosed|moved|joined|opened|founded|incorporated|graduated)"
+    rf"\b[^,.;?!]{{0,60}}?\b(?:in|since|on|from)\s+(?:{_MONTH}\s+)?(?:\d\d?,?\s+)?(?:19|20)\d\d",
+    re.IGNORECASE,
+)
+"""What happened to somebody and when: "I bought my home in 2015". The question is about another time."""
 _QUOTED = re.compile(r'["“][^"”]*["”]')
 
 
@@ -48,7 +54,7 @@ def years(text: str) -> frozenset[int]:
 
 def of_another_year(question: str, passage: Passage) -> bool:
     """Whether the question names a year, and what the passage dates is of other years."""
-    asked = years(question)
+    asked = years(_CASE.sub(" ", question))
     if not asked:
         return False
     text = f"{passage.title}\n{passage.text}"

@@ -218,7 +218,10 @@ class PassageStore:
     def _load(cls, folder: Path, embedder: LocalEmbeddings | None, every_byte: bool) -> Self:
         manifest = verify(folder, every_byte=every_byte)
         if embedder is None:
-            embedder = load_embedder(manifest.embedder)
+            try:
+                embedder = load_embedder(manifest.embedder)
+            except UserError as error:  # a model of an earlier version, or of a run that is gone
+                raise DataError(str(error)) from error
         if (embedder.id, embedder.dimension) != (manifest.embedder, manifest.dimension):
             raise DataError(
                 f"it was built with {manifest.embedder!r} ({manifest.dimension} dimensions), "

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from skills.errors import DataError, UserError
+from skills.files import read_json, write_json
 from skills.records import Passage
 from skills.retrieval.embedder import HashingEmbeddings
 from skills.retrieval.manifest import verify
@@ -189,6 +190,14 @@ def test_passages_are_a_sequence(store: PassageStore) -> None:
 
 class OtherEmbeddings(HashingEmbeddings):
     id = "other"
+
+
+def test_a_store_of_a_model_that_is_gone_says_how_to_build_it_again(tmp_path: Path) -> None:
+    PassageStore.build([Passage("1", "Some text.")], tmp_path / "store", HashingEmbeddings())
+    manifest = read_json(tmp_path / "store" / "manifest.json")
+    write_json(tmp_path / "store" / "manifest.json", manifest | {"embedder": "gone"})
+    with pytest.raises(DataError, match=r"unknown embedding model 'gone'.*collegium index build"):
+        PassageStore.load(tmp_path / "store")
 
 
 def test_another_embedding_model_is_refused_by_name(store: PassageStore) -> None:
