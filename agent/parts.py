@@ -111,9 +111,10 @@ class Parts:
         """What the skill that was built with that folder is made of."""
         other = self._other(pack) or ""
         writes = {"lora": pack.name, "lora+rag": pack.name, "no-verify": pack.name, "wrong-adapter": other}
+        writer = "" if pack.manifest.quotes(configuration) else writes.get(configuration, "")
         return Identity(
             base=self.engine().base_hash,
-            adapter=self._adapters.get(writes.get(configuration, ""), ""),
+            adapter=self._adapters.get(writer, ""),
             index=self._indexes.get((pack.name, folder), ""),
         )
 

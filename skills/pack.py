@@ -37,6 +37,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from prompts import Prompt, PromptError, load_file
 from skills.errors import DataError, UserError
 from skills.files import read_jsonl
+from skills.records import Configuration
 
 GROUP = "collegium.domains"
 NAME = r"^[a-z][a-z0-9_]*$"
@@ -77,6 +78,10 @@ class PackManifest(_Strict):
     answers: Literal["written", "quoted"] = "written"
     """written: the model writes from the evidence and is checked; quoted: the evidence's best sentences, word for
     word. Quoting is faster and what to choose without an adapter of the pack's own, unless the base model is large."""
+
+    def quotes(self, configuration: Configuration) -> bool:
+        """Whether a configuration answers in its evidence's own words; comparisons write what they are to compare."""
+        return configuration == "pointing" or (self.answers == "quoted" and configuration == "lora+rag")
 
 
 class Guard(_Strict):

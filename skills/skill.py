@@ -27,7 +27,6 @@ from skills.grounding.writer import Writer
 from skills.grounding.years import years
 from skills.pack import Pack
 from skills.records import (
-    Configuration,
     Evidence,
     Filter,
     Passage,
@@ -208,7 +207,7 @@ class DomainSkill:
                 length=request.length,
                 own_words=request.own_words,
                 # The model cannot calculate: it would give one of the figures for the result.
-                quote=self._quotes(request.configuration)
+                quote=self.pack.manifest.quotes(request.configuration)
                 or (asks_for_calculation(question) and bool(rows(evidence[0].passage.text))),
             )
             yield from _placed(written, place)
@@ -240,10 +239,6 @@ class DomainSkill:
         yield SkillAnswer(
             self.name, "answered", text, (citation,), calls, round(item.score, 4), timings=timings
         )
-
-    def _quotes(self, configuration: Configuration) -> bool:
-        quoted = self.pack.manifest.answers == "quoted"
-        return configuration == "pointing" or (quoted and configuration == "lora+rag")
 
     def _candidates(self, question: str, request: SkillRequest) -> Sequence[ScoredPassage]:
         passages = request.passages

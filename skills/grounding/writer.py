@@ -17,6 +17,7 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 import prompts
 from skills.grounding import tables
 from skills.grounding.citations import cite, mark_numbers
+from skills.grounding.documents import named_document
 from skills.grounding.evidence import unit_text
 from skills.grounding.select import Unit, prompt_text, units
 from skills.grounding.support import SHORTEST, Check, unchecked, without_marks
@@ -46,6 +47,11 @@ which it misses the point."""
 
 AHEAD = 6
 """Characters of the next sentence that have to be there before one is whole: the "U." of "U. S. law" ends none."""
+_VERDICT = re.compile(r"\W*(?:yes|no)\W*$", re.IGNORECASE)
+_CLAIM = re.compile(
+    r"\b(?:is|are|was|were) (?:it|this|that|the following)\b[^?]{0,30}\b(?:true|correct|right)\b|\btrue or false\b",
+    re.IGNORECASE,
+)
 _LEANS = re.compile(
     r"^(?:these|those|they|such|also,|however,|he or she|this (?!condition|disease|disorder|syndrome|agreement|contract"
     r"|section|act\b|law\b))",
@@ -98,7 +104,8 @@ class Writer:
 
             1 point   the encoder ranks the evidence's sentences and rows by how well they answer the question
             2 write   the model writes; a sentence counts if its source supports it and it was not drawn from one
-                      that misses the point; it is released as soon as one came from a sentence near the best
+                      that misses the point, nor is a question or a bare yes or no that was not asked for; it is
+                      released as soon as one came from a sentence near the best
             3 quote   where none did, the best sentence goes first, word for word
             4 add     to a long answer: the source's further sentences that bear on the question; a short one ends after
                       its first
@@ -138,7 +145,8 @@ class Writer:
                 unit = ranked[0][1] if verdict.part is None else read[verdict.part]
                 short = len(without_marks(sentence).split()) < SHORTEST
                 beside = sentence.rstrip().endswith("?") or (unit in far and not short)
-                reason = verdict.reason or ("point" if beside else "")
+                bare = _VERDICT.match(without_marks(sentence)) and not _asks_for_verdict(question)
+                reason = verdict.reason or ("point" if beside else "verdict" if bare else "")
                 yield Verified(sentence, not reason, reason)
                 if reason:
                     continue
@@ -264,6 +272,15 @@ class Writer:
         adapter = self._adapters.get(configuration)
         bound = {"adapter": adapter} if adapter is not None else {}
         return {"temperature": 0.0, "max_tokens": MAX_TOKENS, **bound}
+
+
+def _asks_for_verdict(question: str) -> bool:
+    """Whether a bare yes or no is an answer: to a stated claim, or about a document that the question names.
+
+    Those are the forms that adapters are trained and measured on. No check can tell a wrong "Yes" from a right one, so
+    that to any other question the source itself has to speak.
+    """
+    return _CLAIM.search(question) is not None or bool(named_document(question))
 
 
 def _before(unit: Unit, text: str) -> Unit | None:

@@ -404,6 +404,23 @@ def test_a_question_that_the_model_repeats_is_not_shown(pack: Pack) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("question", "verdict"),
+    [
+        ("Is an oral sale of land binding?", False),
+        ('In the agreement "Bronchitis": is it true that "Land needs no writing."', True),
+        ('Is it true that "Land needs no writing."', True),
+        ('In the contract "Bronchitis", Anti-Assignment: is consent required?', True),
+    ],
+)
+def test_a_bare_yes_answers_a_stated_claim_or_a_named_document_only(
+    pack: Pack, question: str, verdict: bool
+) -> None:
+    text = "Contracts for the sale of land need a writing."
+    answer = answer_from(pack, text, question, ["Yes [1]."])
+    assert answer == ("Yes [1]." if verdict else "Contracts for the sale of land need a writing [1].")
+
+
 def test_an_abbreviation_with_a_blank_ends_no_sentence(pack: Pack) -> None:
     text = "Bronchitis is common in the U. S. among smokers. It is rare elsewhere."
     steps = ["Bronchitis is common in the U. S. among smokers [1]."]
