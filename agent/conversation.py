@@ -11,7 +11,6 @@ from itertools import pairwise
 from typing import Any, NotRequired, TypedDict
 
 from agent.events import Routed
-from agent.planner import is_follow_up
 from skills.errors import CollegiumError, ToolInputError
 from skills.records import ToolMatch, Turn
 from skills.tool_calls import ToolCaller
@@ -31,11 +30,13 @@ class Pending(TypedDict):
     """Which of the arguments memory gave: fields of ``agent.events.Remembered``."""
 
 
-def domain_of(history: Sequence[Turn], route: Callable[[str], Routed]) -> str:
-    """The domain of the last question that stands on its own and has one; empty if there is none."""
-    questions = [turn.text for turn in history[-_LOOKED_AT:] if turn.role == "user"]
-    for text in reversed(questions):
-        domains = () if is_follow_up(text) else route(text).domains
+def domain_of(history: Sequence[Turn], route: Callable[[str, Sequence[Turn]], Routed]) -> str:
+    """The domain of the last question that has one, read with what came before it; empty if there is none."""
+    recent = history[-_LOOKED_AT:]
+    for place in reversed(range(len(recent))):
+        if recent[place].role != "user":
+            continue
+        domains = route(recent[place].text, recent[:place]).domains
         if domains:
             return domains[0]
     return ""

@@ -34,6 +34,8 @@ class Routed:
     """One for each domain where the request asks several things of several domains; empty: it is asked as it is."""
     unclear: bool = False
     """Whether no label is probable enough to rely on: its conformal set is empty (skills.learning.route)."""
+    leans: bool | None = None
+    """Whether it was read with what was said before and is not its domain's without that; None: it was read alone."""
     kind: Literal["routed"] = "routed"
 
 

@@ -117,7 +117,15 @@ def make_plan(
         and not courtesy_of(question)
         and (is_follow_up(question) or tells or (not domains and not strange))
     )
-    if follows:
+    if routed.leans is not None:
+        # The router has read it with what was said before, and learned what goes on and what does not; only where
+        # it is not sure of that, a message that has the form of a follow-up is one.
+        if courtesy_of(question):
+            domains = ()
+        elif follows and not domains and routed.probabilities.get("general", 0.0) < ELSEWHERE:
+            domains = (last_domain,)
+        follows = last_domain in domains and (routed.leans or is_follow_up(question) or tells)
+    elif follows:
         best = max((routed.probabilities.get(domain, 0.0) for domain in domains), default=0.0)
         if not domains or last_domain in domains or best < CONFIDENT or tells:
             domains = (last_domain,)

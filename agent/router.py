@@ -1,14 +1,14 @@
 """Which domains own a question: calibrated probabilities over the packs' domains and "general".
 
     1. language: Chinese or not; each has its own embedder and linear head
-    2. probabilities of the shipped head, for English mixed with those of an encoder trained for it; the share of a
-       domain whose pack is not there goes to "general"
+    2. probabilities of the shipped head, for English mixed with those of a reader, an encoder trained for it; the share
+       of a domain whose pack is not there goes to "general"
     3. newcomers (packs the shipped head was not trained with) claim their part first; the rest is the shipped
        head's to share out
-    4. a follow-up is read alone and with the question it leans on, and the two are mixed
-    5. a request that asks several things is read in its parts as well (agent.clauses): each domain that surely owns
-       one is asked that
-    6. domains: none if "general" is the likeliest, else the likeliest and any other over the threshold; none is
+    4. what comes after other messages, and each part of a request that asks several things (agent.clauses), is read
+       with those messages and with the request: another reader learned what leans on what; each domain that owns a
+       part is asked that
+    5. domains: none if "general" is the likeliest, else the likeliest and any other over the threshold; none is
        unclear, where "general" is not certain either
 
 Newcomers have a head of their own, fitted in seconds from all packs' route examples and
@@ -24,7 +24,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -54,10 +54,18 @@ from skills.retrieval.text import terms
 
 SHIPPED = Path(__file__).with_name("router_head")
 OUT_OF_SCOPE = Path(__file__).with_name("out_of_scope.jsonl")
-READER = "reader"
-"""Folder beside the shipped head: a classifier of English requests (skills.learning.classify)."""
+READERS = "readers"
+"""Folder beside the shipped head with classifiers (skills.learning.classify) of questions, by language."""
+CONTEXT_READERS = "context_readers"
+"""The same of texts in a context. Who learned those reads a question that stands alone a little worse."""
 READ = 0.5
-"""What the reader counts beside the head, in logarithms; chosen on development questions."""
+"""What a reader counts beside the head, in logarithms; chosen on development questions."""
+READ_IN_CONTEXT = 0.9
+"""The same where a text stands in a context, which the head does not see."""
+READ_BACK = 2
+"""Earlier messages of the user that a text is read with."""
+Readers = Mapping[str, Callable[[], Classifier]]
+"""By language; loaded when called."""
 NEWCOMER_VERSION = "1"
 """Part of the cache key: raise it when fitting gives another head."""
 SURE = 0.5
@@ -91,16 +99,19 @@ class Router:
         shipped: RouteModel,
         newcomers: RouteModel | None = None,
         embed: Embed = embed_with_store,
-        reader: Callable[[], Classifier] | None = None,
+        readers: Readers | None = None,
+        context_readers: Readers | None = None,
         examples: Sequence[Example] = (),
     ) -> None:
-        """``examples``: what an explanation names the nearest of."""
+        """``readers``: by language, of questions; ``context_readers``: of texts in a context (see in_context).
+        ``examples``: what an explanation names the nearest of."""
         self.domains = tuple(sorted(domains))
         self._examples = examples
         self._shipped = shipped
         self._newcomers = newcomers
         self._embed = embed
-        self._reader = reader
+        self._readers = readers or {}
+        self._context_readers = context_readers or {}
 
     @classmethod
     def load(
@@ -123,38 +134,47 @@ class Router:
         known = model.about.get("examples", {})
         new = sorted(name for name, rows in examples.items() if known.get(name) != fingerprint(rows))
         newcomers = _newcomers(examples, new, embed) if new else None
-        # Loaded when the first English request comes, and once.
-        reader = cache(lambda: load_classifier(shipped / READER)) if (shipped / READER).is_dir() else None
         known = [row for rows in examples.values() for row in rows]
-        return cls(examples, model, newcomers, embed, reader, known)
+        readers, in_context = _readers(shipped / READERS), _readers(shipped / CONTEXT_READERS)
+        return cls(examples, model, newcomers, embed, readers, in_context, known)
 
     def route(self, text: str, history: Sequence[Turn] = ()) -> Routed:
         """Probabilities of the domains and "general" (sum 1), and the domains to ask, best first.
 
         Text past the first 2,000 characters does not count. With ``history`` a follow-up such as "and for
-        children?" is read together with the question it leans on.
+        children?" is read together with what was said before it.
         """
         started = time.perf_counter()
-        probabilities = self._probabilities(text)
-        if history and is_follow_up(text) and (topic := search_query(text, history)):
-            probabilities = _joined(probabilities, self._probabilities(topic))
-        parts = () if history and is_follow_up(text) else self._parts(text)
+        before = tuple(turn.text for turn in reversed(history) if turn.role == "user")[:READ_BACK]
+        topic = search_query(text, history) if history and is_follow_up(text) else ""
+        probabilities = self._probabilities(text, before, topic)
+        parts = self._parts(text, before)
         if len(parts) > 1:
             domains = tuple(part.domain for part in parts)
         else:
             order = sorted(probabilities, key=lambda name: -probabilities[name])
-            further = (name for name in order[1:] if probabilities[name] >= self._shipped.threshold)
-            chosen = [name for name in (order[0], *further) if name != GENERAL]
+            further = [name for name in order[1:] if probabilities[name] >= self._shipped.threshold]
+            # A follow-up has one owner; the shares of a second one come from what it leans on.
+            chosen = [name for name in (order[0], *([] if before else further)) if name != GENERAL]
             domains, parts = tuple(chosen) if order[0] != GENERAL else (), ()
         unclear = not domains and max(probabilities.values()) < self._shipped.certainty
+        leans = self._leans(text, before, domains)
         milliseconds = (time.perf_counter() - started) * 1000.0
-        return Routed(domains, probabilities, milliseconds, parts, unclear)
+        return Routed(domains, probabilities, milliseconds, parts, unclear, leans)
 
-    def _parts(self, text: str) -> tuple[Part, ...]:
+    def _leans(self, text: str, before: Sequence[str], domains: Sequence[str]) -> bool | None:
+        """Whether what was said before is what makes a text its domains'; None where that is not read."""
+        if not before or language_of(" ".join([text, *before])) not in self._context_readers:
+            return None
+        alone = self._probabilities(text)
+        return any(alone[name] < CERTAIN for name in domains)
+
+    def _parts(self, text: str, before: Sequence[str]) -> tuple[Part, ...]:
         """What each domain is asked, in the order of the request; none where it is all one question.
 
-        A part is a domain's if it surely is, read alone or, where it leans on what was told before it, with that. A
-        part that is nobody's for sure goes to the domain before it.
+        A part is a domain's if it surely is, read with the request and what came ``before`` it or, where it leans on
+        what was told, with that. A part that is nobody's for sure goes to the domain before it, unless it surely is
+        out of scope.
         """
         found = clauses(text[:CLIP])
         if sum(clause.asks for clause in found) < 2:
@@ -163,7 +183,7 @@ class Router:
         near: list[Clause] = []
         asked: dict[str, list[str]] = {}
         unowned: list[str] = []
-        last = before = ""
+        last = leaned = ""
         for clause in found:
             if not clause.asks:
                 near.append(clause)
@@ -174,8 +194,12 @@ class Router:
                 [*(other.text for other in near if other.sentence == clause.sentence), clause.text]
             )
             near.clear()
-            owner = self._owner(own) or self._owner(f"{before or ' '.join(told[-1:])} {own}") or last
-            before = own
+            owner = self._owner(own, (text, *before))
+            if owner == GENERAL:
+                continue
+            owner = owner or self._owner(f"{leaned or ' '.join(told[-1:])} {own}", (text, *before))
+            owner = last if owner in ("", GENERAL) else owner
+            leaned = own
             if owner:
                 asked.setdefault(owner, []).extend([*unowned, own])
                 unowned.clear()
@@ -184,11 +208,16 @@ class Router:
                 unowned.append(own)
         return tuple(Part(name, " ".join([*told, *texts])) for name, texts in asked.items())
 
-    def _owner(self, text: str) -> str:
-        """The domain that a part of a request surely belongs to; "" if none does."""
-        shares = self._probabilities(text)
-        best = max(self.domains, key=lambda name: shares[name], default=GENERAL)
-        return best if shares.get(best, 0.0) >= SURE else ""
+    def _owner(self, text: str, context: Sequence[str]) -> str:
+        """The domain that a part of a request surely belongs to, or GENERAL; "" if it is nobody's for sure."""
+        shares = self._probabilities(text, context)
+        if context and self._context_readers:
+            # The request tells what "is that covered?" is about, and drowns what it asks: both count alike.
+            alone = self._probabilities(text)
+            mixed = {name: math.sqrt(share * alone[name]) for name, share in shares.items()}
+            shares = {name: share / sum(mixed.values()) for name, share in mixed.items()}
+        best = max(shares, key=lambda name: shares[name])
+        return best if shares[best] >= (CERTAIN if best == GENERAL else SURE) else ""
 
     def explain(self, text: str, *, words: int = 8) -> Explanation:
         """The decision and the words that mattered most for the likeliest label."""
@@ -219,11 +248,15 @@ class Router:
         order = sorted(range(len(found)), key=lambda place: (-shares[place], place))[:count]
         return tuple(rows[place] for place in order if shares[place] > 0)
 
-    def _probabilities(self, text: str) -> dict[str, float]:
+    def _probabilities(self, text: str, context: Sequence[str] = (), topic: str = "") -> dict[str, float]:
+        """Shares of a text that stands in a ``context``: the request it is of, what was said before, latest first.
+
+        ``topic``: the text of a follow-up together with the question it leans on, for heads, which read words alone.
+        """
         clipped = text[:CLIP]
-        shares = self._read(clipped, self._shares(self._shipped, clipped))
+        shares = self._read(clipped, context, self._shares(self._shipped, clipped, topic))
         if self._newcomers is not None:
-            claimed = self._shares(self._newcomers, clipped)
+            claimed = self._shares(self._newcomers, clipped, topic)
             rest = claimed.pop(GENERAL)
             shares = {
                 name: rest * shares.get(name, 0.0) + claimed.get(name, 0.0) for name in {*shares, *claimed}
@@ -231,19 +264,36 @@ class Router:
         kept = {name: shares.get(name, 0.0) for name in self.domains}
         return {**kept, GENERAL: max(0.0, 1.0 - sum(kept.values()))}
 
-    def _read(self, text: str, shares: dict[str, float]) -> dict[str, float]:
-        """The head's shares with what the reader makes of an English text: their geometric mean."""
-        if self._reader is None or language_of(text) != "en":
+    def _read(self, text: str, context: Sequence[str], shares: dict[str, float]) -> dict[str, float]:
+        """The head's shares with what the language's reader makes of a text: their weighted geometric mean."""
+        readers, weight = (self._context_readers, READ_IN_CONTEXT) if context else (self._readers, READ)
+        made = readers.get(language_of(" ".join([text, *context])))
+        if made is None:
             return shares
-        reader = self._reader()
-        read = dict(zip(reader.labels, reader.probabilities([text])[0].tolist(), strict=True))
-        mixed = {name: share ** (1 - READ) * read.get(name, 0.0) ** READ for name, share in shares.items()}
+        reader = made()
+        read = dict(
+            zip(reader.labels, reader.probabilities([in_context(text, context)])[0].tolist(), strict=True)
+        )
+        mixed = {
+            name: share ** (1 - weight) * read.get(name, 0.0) ** weight for name, share in shares.items()
+        }
         total = sum(mixed.values())
         return {name: share / total for name, share in mixed.items()} if total > 0 else shares
 
-    def _shares(self, model: RouteModel, text: str) -> dict[str, float]:
+    def _shares(self, model: RouteModel, text: str, topic: str = "") -> dict[str, float]:
         row = model.probabilities([text], self._embed)[0].astype(np.float64)
-        return dict(zip(model.labels, (row / row.sum()).tolist(), strict=True))
+        alone = dict(zip(model.labels, (row / row.sum()).tolist(), strict=True))
+        return _joined(alone, self._shares(model, topic[:CLIP])) if topic else alone
+
+
+def _readers(folder: Path) -> Readers:
+    """The classifiers of a folder by its folders' names; each is loaded when it is first asked, and once."""
+    return {place.name: cache(partial(load_classifier, place)) for place in sorted(folder.glob("*"))}
+
+
+def in_context(text: str, context: Sequence[str]) -> str:
+    """A text before what it may lean on, as the readers read and learned it."""
+    return " | ".join([text, *context])
 
 
 def _joined(alone: dict[str, float], together: dict[str, float]) -> dict[str, float]:

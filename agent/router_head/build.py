@@ -8,8 +8,9 @@ and no question that occurs in a dev or test split of the routing sets.
        in two templates that all labels share: how a question is put says nothing about who owns it)
     2. the routing set's own rows, then more of the sets it was drawn from
     3. train on these; the threshold is fitted on the routing set's dev rows
-    4. train the reader, a classifier, on the English ones; what it is chosen by are dev rows and some kept aside
-    5. with both in one folder, fit on the dev rows from which probability a label is relied on
+    4. train a reader, a classifier, for each language on these rows, and from it a context reader on them and on
+       texts in context (reading.py); what they are chosen by are dev rows and some kept aside
+    5. with all in one folder, fit on the dev rows from which probability a label is relied on
 
 ``--install`` puts them into this folder.
 """
@@ -27,8 +28,10 @@ from typing import Any
 
 import numpy as np
 
-from agent.router import OUT_OF_SCOPE, READER, SHIPPED, Router, fingerprint, route_examples
+from agent.router import CONTEXT_READERS, OUT_OF_SCOPE, READERS, SHIPPED, Router, fingerprint, route_examples
+from agent.router_head import reading
 from skills.files import read_json, read_jsonl, write_json, write_jsonl
+from skills.learning.classifier import load_classifier
 from skills.learning.classify import ClassifyConfig
 from skills.learning.classify import train as train_classifier
 from skills.learning.route import GENERAL, RouteConfig, fit_certainty, language_of, train
@@ -51,8 +54,17 @@ _ADDRESS = re.compile(r"\b(?:account|acc?t|bank|card|check|statement|billing|loa
 _EXAMS = ("legal/zh_lexeval_mcq", "legal/zh_disclaw_mcq")
 """Sets of one form and one domain: they count less, or the form would stand for the domain."""
 
-_ASIDE = 400
-"""English rows that the reader is not trained on but chosen by."""
+_ASIDE, _ASIDE_IN_CONTEXT = 400, 8
+"""Rows that a reader is not trained on but chosen by: so many alone, and of those in context one in so many."""
+
+_ALONE: Mapping[str, int] = {"en": 3000, "zh": 1200}
+"""Rows alone among those in context."""
+
+_PAIRS: Mapping[str, int] = {"en": 1200, "zh": 500}
+"""See reading.pairs."""
+
+_SAYS_LITTLE = 0.7
+"""A follow-up that a reader is not that sure of says nothing by itself."""
 
 _QUESTIONS: tuple[tuple[str, str, int], ...] = (
     ("medical/medquad_qa", "medical", 300),
@@ -185,15 +197,19 @@ def build(data: Path, out: Path, *, install: bool) -> Mapping[str, Any]:
     packs, _ = discover()
     about = {"examples": {pack.name: fingerprint(route_examples(pack)) for pack in packs}}
     metrics = train(RouteConfig(train=(rows,), dev=(dev,), out=out / "run"), about=about)
-    reader = train_reader(list(read_jsonl(rows)), list(read_jsonl(dev)), out)
     head = out / "head"
     shutil.copytree(out / "run" / "best", head, dirs_exist_ok=True)
-    shutil.copytree(out / "reader" / "best", head / READER, dirs_exist_ok=True)
+    readers: dict[str, Mapping[str, Any]] = {}
+    for language in ("en", "zh"):
+        readers[language] = train_readers(list(read_jsonl(rows)), list(read_jsonl(dev)), language, out)
+        shutil.copytree(out / language / "best", head / CONTEXT_READERS / language, dirs_exist_ok=True)
+    # Chinese questions alone are read no better by one than by the head.
+    shutil.copytree(out / "en-alone" / "best", head / READERS / "en", dirs_exist_ok=True)
     certainty = _certainty(head, list(read_jsonl(dev)))
     write_json(head / "head.json", {**read_json(head / "head.json"), "certainty": certainty})
     if install:
         shutil.copytree(head, SHIPPED, dirs_exist_ok=True)
-    return {**metrics, "reader": reader, "certainty": certainty}
+    return {**metrics, "readers": readers, "certainty": certainty}
 
 
 def _certainty(head: Path, dev: list[Row]) -> float:
@@ -203,24 +219,61 @@ def _certainty(head: Path, dev: list[Row]) -> float:
     return round(fit_certainty(np.array(right, dtype=np.float32)), 4)
 
 
-def train_reader(rows: list[Row], dev: list[Row], out: Path) -> Mapping[str, Any]:
-    """Train the classifier of English requests in ``out/reader``; gives its metrics."""
-    english = [row for row in rows if row["lang"] == "en"]
-    random.Random(3).shuffle(english)
-    aside = [*(row for row in dev if language_of(row["text"]) == "en"), *english[:_ASIDE]]
-    parts = {"train": english[_ASIDE:], "dev": aside}
-    for name, chosen in parts.items():
-        labelled = [{"text": row["text"], "label": row["label"]} for row in chosen]
-        write_jsonl(out / f"reader.{name}.jsonl", labelled)
+def train_readers(rows: list[Row], dev: list[Row], language: str, out: Path) -> Mapping[str, Any]:
+    """Train a language's reader in ``out/<language>-alone`` and from there its context reader in ``out/<language>``;
+    gives the latter's metrics."""
+    alone = [row for row in rows if row["lang"] == language]
+    random.Random(3).shuffle(alone)
+    aside, alone = alone[:_ASIDE], alone[_ASIDE:]
+    own_dev = [row for row in dev if language_of(row["text"]) == language]
+    first = _train(alone, [*own_dev, *aside], out / f"{language}-alone", epochs=3)
+    follow_ups, several = reading.follow_ups(language), reading.several(language)
+    for written in (follow_ups, several):
+        random.Random(5).shuffle(written)
+    kept, chosen = len(follow_ups) // _ASIDE_IN_CONTEXT, len(several) // _ASIDE_IN_CONTEXT
+    in_place = list(reading.in_place(follow_ups[kept:]))
+    context = [
+        *in_place,
+        *in_place,
+        *reading.moved(follow_ups[kept:], alone, language, _neutral(follow_ups, first)),
+        *reading.parts(several[chosen:]),
+        *reading.pairs(alone, language, _PAIRS[language]),
+    ]
+    aside += [*reading.in_place(follow_ups[:kept]), *reading.parts(several[:chosen])]
+    both = [*context, *alone[: _ALONE[language]]]
+    random.Random(7).shuffle(both)
+    last = _train(both, [*own_dev, *aside], out / language, epochs=2, start=first)
+    return read_json(last.parent / "metrics.json")
+
+
+def _neutral(follow_ups: list[Row], reader: Path) -> set[str]:
+    """The texts that a reader is not sure of without what came before them."""
+    texts = [row["text"] for row in follow_ups if row["kind"] == "stays"]
+    model = load_classifier(reader)
+    shares = model.probabilities(texts)
+    return {
+        text
+        for text, row in zip(texts, shares, strict=True)
+        if row.max() < _SAYS_LITTLE or model.labels[int(row.argmax())] == GENERAL
+    }
+
+
+def _train(rows: list[Row], dev: list[Row], run: Path, *, epochs: float, start: Path | None = None) -> Path:
+    """Train a classifier in ``run``; gives the folder of the best one."""
+    files = {name: run.with_name(f"{run.name}.{name}.jsonl") for name in ("train", "dev")}
+    for name, part in (("train", rows), ("dev", dev)):
+        write_jsonl(files[name], [{"text": row["text"], "label": row["label"]} for row in part])
     config = ClassifyConfig(
-        train=(out / "reader.train.jsonl",),
-        dev=(out / "reader.dev.jsonl",),
-        out=out / "reader",
-        epochs=3,
+        train=(files["train"],),
+        dev=(files["dev"],),
+        out=run,
+        epochs=epochs,
         evaluations=3,
         patience=3,
+        start=start,
     )
-    return train_classifier(config)
+    train_classifier(config)
+    return run / "best"
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -172,40 +172,73 @@ def test_a_follow_up_stays_with_its_topic(shipped: Path, garden: Pack) -> None:
 
 
 class Certain:
-    """A reader that holds everything for one label."""
+    """A reader that holds nearly everything for one label; ``by_text``: for another one in some texts."""
 
     labels = ("garden", "general")
 
-    def __init__(self, label: str) -> None:
-        self.share = 0.999 if label == "garden" else 0.001
+    def __init__(self, label: str, by_text: Mapping[str, str] | None = None) -> None:
+        self.label, self.by_text = label, by_text or {}
         self.asked: list[str] = []
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         self.asked += texts
-        return np.array([[self.share, 1 - self.share] for _ in texts], dtype=np.float32)
+        chosen = [self.by_text.get(text, self.label) for text in texts]
+        return np.array(
+            [[0.999 if label == name else 0.001 for name in self.labels] for label in chosen], np.float32
+        )
 
 
-def test_a_reader_has_its_say_on_english_only(shipped: Path, garden: Pack) -> None:
-    words = Words()
+def _read_by(shipped: Path, reader: Certain) -> Router:
+    """A router whose English requests ``reader`` reads."""
+    embed, readers = _embed_with(lambda name: Words()), {"en": lambda: reader}
+    return Router(("garden",), RouteModel.load(shipped), None, embed, readers, readers)  # type: ignore[arg-type]
 
-    def router(label: str) -> tuple[Router, Certain]:
-        reader = Certain(label)
-        made = Router(
-            ("garden",), RouteModel.load(shipped), None, _embed_with(lambda name: words), lambda: reader
-        )  # type: ignore[arg-type]
-        return made, reader
 
-    text = "who won the football match?"
-    alone = Router(("garden",), RouteModel.load(shipped), None, _embed_with(lambda name: words)).route(text)
-    lifted, reader = router("garden")
+def test_a_reader_has_its_say_in_its_language_only(shipped: Path, garden: Pack) -> None:
+    text, mine = "who won the football match?", "What is the best compost for roses?"
+    alone = Router(("garden",), RouteModel.load(shipped), None, _embed_with(lambda name: Words())).route(text)
+    reader = Certain("garden")
+    lifted = _read_by(shipped, reader)
     routed = lifted.route(text)
     assert routed.probabilities["garden"] > alone.probabilities["garden"]
     assert sum(routed.probabilities.values()) == pytest.approx(1.0)
-    lowered, _ = router("general")
-    mine = "What is the best compost for roses?"
+    lowered = _read_by(shipped, Certain("general"))
     assert lowered.route(mine).probabilities["garden"] < lifted.route(mine).probabilities["garden"]
     lifted.route("玫瑰用什么肥料好？")
     assert reader.asked == [text, mine]
+
+
+def test_a_reader_reads_what_was_said_before(shipped: Path) -> None:
+    """The user's last two messages, the later one first; and the text alone, to say whether it leans on them."""
+    history = [Turn("user", text) for text in ("Hello", "My roses die.", "They have spots.")]
+    history.insert(2, Turn("assistant", "Since when?"))
+    reader = Certain("garden", {"since Monday": "general"})
+    routed = _read_by(shipped, reader).route("since Monday", history)
+    assert reader.asked == ["since Monday | They have spots. | My roses die.", "since Monday"]
+    assert (routed.domains, routed.leans) == (("garden",), True)
+    stands = "What is the best compost for roses?"
+    assert _read_by(shipped, Certain("garden")).route(stands, history).leans is False
+    assert _read_by(shipped, Certain("general")).route("since Monday", history).domains == ()
+    assert _read_by(shipped, Certain("garden")).route("since Monday").leans is None
+
+
+def test_a_part_that_is_nobodys_is_left_out(shipped: Path, garden: Pack, sailing: Pack) -> None:
+    mine, nobodys, theirs = (
+        "What mulch is for roses?",
+        "Who won the chess?",
+        "How do I choose a mainsail and rudder?",
+    )
+    text = f"{mine} {nobodys} {theirs}"
+    reader = Certain("garden", {f"{nobodys} | {text}": "general"})
+    router = Router(
+        ("garden", "sailing"),
+        RouteModel.load(shipped),
+        _router([garden, sailing], shipped)._newcomers,
+        _embed_with(lambda name: Words()),
+        context_readers={"en": lambda: reader},  # type: ignore[arg-type]
+    )
+    routed = router.route(text)
+    assert [(part.domain, part.text) for part in routed.parts] == [("garden", mine), ("sailing", theirs)]
 
 
 def test_several_questions_go_to_their_owners(shipped: Path, garden: Pack, sailing: Pack) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import statistics
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -70,7 +70,7 @@ def _answers(
     threads: int,
     repeats: int,
 ) -> dict[str, Any]:
-    """Tokens a second of an answer, reading the prompt included; one question of each pack a round."""
+    """Tokens a second of an answer, with the reading of its prompt and without; one question of each pack a round."""
     from skills.llm.torch_engine import TorchEngine
 
     torch = TorchEngine(BASE, adapters, context=2048)
@@ -83,8 +83,8 @@ def _answers(
     ) -> Callable[[Sequence[GenerationRequest]], Timing]:
         def answer_all(requests: Sequence[GenerationRequest]) -> Timing:
             timings = [answer(request) for request in requests]
-            first = statistics.median(timing.first for timing in timings)
-            return Timing(first, sum(t.total for t in timings), sum(t.tokens for t in timings))
+            sums = (sum(t.first for t in timings), sum(t.total for t in timings))
+            return Timing(*sums, sum(t.tokens for t in timings), requests=len(timings))
 
         return answer_all
 
@@ -101,22 +101,36 @@ def _answers(
     }
     asked = [grounded_requests(pack, repeats + 1) for pack in packs]
     rounds = [[replace(row[number], max_tokens=ANSWER) for row in asked] for number in range(repeats + 1)]
-    speeds: dict[str, list[float]] = {name: [] for name in ways}
-    firsts: dict[str, list[float]] = {name: [] for name in ways}
+    found: dict[str, list[Timing]] = {name: [] for name in ways}
     for requests in rounds:
         for name, way in ways.items():
-            timing = way(requests)
-            speeds[name].append(timing.speed)
-            firsts[name].append(timing.first)
+            found[name].append(way(requests))
     torch.close()
     figures: dict[str, Any] = {}
-    mine = speeds["collegium"][1:]  # the first round warms up
-    for name in ways:
-        figures[f"{name}_tokens_per_s"] = spread(speeds[name][1:])
-        if name != "collegium":
-            figures[f"collegium_over_{name}"] = ratio(mine, speeds[name][1:])
-    figures["collegium_first_token_s"] = spread(firsts["collegium"][1:])
+    timings = {name: rows[1:] for name, rows in found.items()}  # the first round warms up
+    for figure, value in (("tokens_per_s", _speed), ("decode_tokens_per_s", _decode)):
+        mine = [value(timing) for timing in timings["collegium"]]
+        for name, rows in timings.items():
+            theirs = [value(timing) for timing in rows]
+            if any(map(math.isnan, theirs)):  # it does not stream
+                continue
+            figures[f"{name}_{figure}"] = spread(theirs)
+            if name != "collegium":
+                figures[f"collegium_over_{name}_{figure}"] = ratio(mine, theirs)
+    plain = [timing.decode for timing in timings["plain_llamacpp_without_adapter"]]
+    undrafted = [timing.decode for timing in timings["collegium_without_speculation"]]
+    figures["adapter_over_plain_llamacpp_decode"] = ratio(undrafted, plain)
+    firsts = [timing.first / timing.requests for timing in timings["collegium"]]
+    figures["collegium_first_token_s"] = spread(firsts)
     return figures
+
+
+def _speed(timing: Timing) -> float:
+    return timing.speed
+
+
+def _decode(timing: Timing) -> float:
+    return timing.decode
 
 
 def _prompt_read_again(ours: LlamaCppEngine, adapter: str, repeats: int) -> dict[str, Any]:

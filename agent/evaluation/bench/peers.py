@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,11 +24,19 @@ class Timing:
     tokens: int
     """Generated."""
     text: str = ""
+    requests: int = 1
+    """How many, one after the other; ``first`` is then their sum."""
 
     @property
     def speed(self) -> float:
         """Tokens a second, reading the prompt included."""
         return self.tokens / self.total
+
+    @property
+    def decode(self) -> float:
+        """Tokens a second once the first is there; of a peer that does not stream, nothing."""
+        spent = self.total - self.first
+        return (self.tokens - self.requests) / spent if spent > 0 else math.nan
 
 
 Peer = Callable[[GenerationRequest], Timing]
