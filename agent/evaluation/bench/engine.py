@@ -117,9 +117,10 @@ def _answers(
             figures[f"{name}_{figure}"] = spread(theirs)
             if name != "collegium":
                 figures[f"collegium_over_{name}_{figure}"] = ratio(mine, theirs)
-    plain = [timing.decode for timing in timings["plain_llamacpp_without_adapter"]]
-    undrafted = [timing.decode for timing in timings["collegium_without_speculation"]]
-    figures["adapter_over_plain_llamacpp_decode"] = ratio(undrafted, plain)
+    figures["adapter_over_plain_llamacpp_decode"] = ratio(
+        [timing.decode for timing in timings["collegium_without_speculation"]],
+        [timing.decode for timing in timings["plain_llamacpp_without_adapter"]],
+    )
     firsts = [timing.first / timing.requests for timing in timings["collegium"]]
     figures["collegium_first_token_s"] = spread(firsts)
     return figures
