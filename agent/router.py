@@ -57,7 +57,7 @@ OUT_OF_SCOPE = Path(__file__).with_name("out_of_scope.jsonl")
 READERS = "readers"
 """Folder beside the shipped head with classifiers (skills.learning.classify) of questions, by language."""
 CONTEXT_READERS = "context_readers"
-"""The same of texts in a context. Who learned those reads a question that stands alone a little worse."""
+"""The same of texts in a context (see in_context). One that learned those reads a question alone a little worse."""
 READ = 0.5
 """What a reader counts beside the head, in logarithms; chosen on development questions."""
 READ_IN_CONTEXT = 0.9
@@ -210,12 +210,8 @@ class Router:
 
     def _owner(self, text: str, context: Sequence[str]) -> str:
         """The domain that a part of a request surely belongs to, or GENERAL; "" if it is nobody's for sure."""
-        shares = self._probabilities(text, context)
-        if context and self._context_readers:
-            # The request tells what "is that covered?" is about, and drowns what it asks: both count alike.
-            alone = self._probabilities(text)
-            mixed = {name: math.sqrt(share * alone[name]) for name, share in shares.items()}
-            shares = {name: share / sum(mixed.values()) for name, share in mixed.items()}
+        # The request tells what "is that covered?" is about, and drowns what it asks: both count alike.
+        shares = _mixed(self._probabilities(text, context), self._probabilities(text), 0.5)
         best = max(shares, key=lambda name: shares[name])
         return best if shares[best] >= (CERTAIN if best == GENERAL else SURE) else ""
 
@@ -274,11 +270,7 @@ class Router:
         read = dict(
             zip(reader.labels, reader.probabilities([in_context(text, context)])[0].tolist(), strict=True)
         )
-        mixed = {
-            name: share ** (1 - weight) * read.get(name, 0.0) ** weight for name, share in shares.items()
-        }
-        total = sum(mixed.values())
-        return {name: share / total for name, share in mixed.items()} if total > 0 else shares
+        return _mixed(shares, read, weight)
 
     def _shares(self, model: RouteModel, text: str, topic: str = "") -> dict[str, float]:
         row = model.probabilities([text], self._embed)[0].astype(np.float64)
@@ -294,6 +286,16 @@ def _readers(folder: Path) -> Readers:
 def in_context(text: str, context: Sequence[str]) -> str:
     """A text before what it may lean on, as the readers read and learned it."""
     return " | ".join([text, *context])
+
+
+def _mixed(shares: Mapping[str, float], other: Mapping[str, float], weight: float) -> dict[str, float]:
+    """Geometric mean of two opinions, ``weight`` being the other's, with sum 1.
+
+    The first as it is where they exclude each other.
+    """
+    mixed = {name: share ** (1 - weight) * other.get(name, 0.0) ** weight for name, share in shares.items()}
+    total = sum(mixed.values())
+    return {name: share / total for name, share in mixed.items()} if total > 0 else dict(shares)
 
 
 def _joined(alone: dict[str, float], together: dict[str, float]) -> dict[str, float]:
