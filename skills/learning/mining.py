@@ -4,7 +4,8 @@ Rows {question, gold, answer?} and a store become rows {question, positives, neg
 passages are cut as they are at run time. Where the question names the passage's subject or a year, another row sets the
 passage against itself under other names. Where the answer says which sentence or table row it stands in, another sets
 that one against its neighbours: the encoder reads both. Passages that somebody found silent on a question (``silent``:
-of its subject, but of another aspect, or without its condition) are set against those that answer it, or stand alone.
+of its subject, but of another aspect, or without its condition) are set against those that answer it, or stand alone;
+where these are many, no further negatives are searched.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ RENAMED = 3
 """Other names that a right passage is set against itself under."""
 _SPARE = 12
 """Passages searched beyond those needed: for other names, and since some are right."""
+JUDGED = 3
+"""Silent passages from which on nothing is searched: who judged so many has seen the near ones, and what is not among
+them may answer as well."""
 STRANGERS = 2
 """Sentences of other passages that a right one is set against, beside its neighbours."""
 
@@ -52,7 +56,7 @@ def mine(
                 "positives": [pair_text(passage, question) for passage in gold[:POSITIVES]],
                 "negatives": [pair_text(passage, question) for passage in silent],
             }
-        if not gold:
+        if not gold or len(silent) >= JUDGED:
             continue
         right = {_fold(passage.text) for passage in gold} | {passage.id for passage in gold}
         found = [item.passage for item in store.search(question, negatives + len(gold) + _SPARE)]

@@ -37,20 +37,13 @@ def test_note_names_source_and_place_and_has_passages_of_a_fair_length(stem: str
 
 
 def test_corpus_and_examples_are_large_enough() -> None:
-    assert len(PASSAGES) >= 170
+    assert len(PASSAGES) >= 400
     assert len(ANSWERS) >= 260
     languages = [row["lang"] for row in PACK.examples("route")]
     assert languages.count("en") >= 220
     assert languages.count("zh") >= 180
     assert sum(row["answerable"] for row in EVAL) >= 60
     assert sum(not row["answerable"] for row in EVAL) >= 20
-
-
-def test_every_note_has_at_least_four_answers() -> None:
-    counts = dict.fromkeys(NOTES, 0)
-    for row in ANSWERS:
-        counts[row["gold"][0].split("#")[0]] += 1
-    assert {stem: count for stem, count in counts.items() if count < 4} == {}
 
 
 @pytest.mark.parametrize("row", ANSWERS, ids=lambda row: row["question"][:40])

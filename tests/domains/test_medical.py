@@ -35,15 +35,13 @@ def test_note_names_its_source_and_has_passages_of_a_fair_length(stem: str) -> N
 
 
 def test_corpus_is_broad() -> None:
-    assert len(PASSAGES) >= 170
+    assert len(PASSAGES) >= 340
 
 
-def test_examples_cover_every_note_and_cite_passages_that_exist() -> None:
+def test_examples_cite_passages_that_exist() -> None:
     rows = PACK.examples("answer")
     assert len(rows) >= 260
     assert {gold for row in rows for gold in row["gold"]} <= PASSAGES.keys()
-    counts = Counter(row["gold"][0].split("#")[0] for row in rows)
-    assert {stem for stem in NOTES if counts[stem] < 4} == set()
 
 
 def _problem(answer: str, passage: str) -> str:
