@@ -30,7 +30,24 @@ _SCALED = re.compile(
 """A k stands at its number: in "Na 133 K 5.6" it is potassium."""
 _PENSION_PLAN = "401"
 """401k is a name."""
-_HALF_OF = re.compile(r"\bhalf an? (million|billion|thousand)\b", re.IGNORECASE)
+_FRACTIONS = {"half": "0.5", "quarter": "0.25", "three quarters": "0.75", "½": ".5", "¼": ".25", "¾": ".75"}
+_FRACTION_OF = re.compile(
+    r"\b(?:an? )?(half|quarter|three quarters)(?: of)? (?:an?|one) (million|billion|thousand|per ?cent)\b",
+    re.IGNORECASE,
+)
+_FRACTION_SIGN = re.compile(r"(\d*)\s?([½¼¾])")
+_FRACTION_AFTER = re.compile(
+    r"\b(\d{1,3})[ -]([13])/([24])(?=[\s-]*(?:%|per ?cent|years?|yrs?|months?|hours?|hrs?|stone|feet"
+    r"|foot|ft|inch|lb|pounds?|kg)(?![a-z]))",
+    re.IGNORECASE,
+)
+"""4 1/2 %; alone "3 1/2" may be anything."""
+_NO_ZERO = re.compile(r"(?<![\w.])\.(?=\d)")
+"""A beta of .9"""
+_DECIMAL_COMMA = re.compile(
+    r"(?<![\d.,])(\d{1,3}),(\d{1,2})(?=\s*(?:%|m|cm|kg|mg|mmol|€|EUR|euros?)(?![a-z]))", re.IGNORECASE
+)
+"""1,70 m: two digits after a comma are no thousands."""
 _AND_A_HALF = re.compile(r"\b(\d+) and an? half\b", re.IGNORECASE)
 _AND_A_HALF_AFTER = re.compile(
     r"\b(?P<number>\d+|an?|one) (?P<unit>million|billion|thousand|years?|months?|hours?) and an? half\b",
@@ -50,13 +67,17 @@ _COUNTED = re.compile(
     re.IGNORECASE,
 )
 """A small number in words before a unit: alone it is seldom a quantity ("one of them")."""
+_FEET_AND = re.compile(
+    rf"\b(?P<feet>\d+ (?:foot|feet|ft)),?(?: and)? (?P<inches>{'|'.join(_SMALL)})\b", re.IGNORECASE
+)
+"""Inches in words have no unit either: "six foot one"."""
 _HALVES = re.compile(rf"\b({'|'.join(_SMALL)}) and an? half\b", re.IGNORECASE)
 _NUMERAL = r"[零〇一二两三四五六七八九十百千万亿]"
 _PERCENT = re.compile(rf"百分之({_NUMERAL}+(?:点{_NUMERAL}+)?)")
 _CHINESE = re.compile(
     rf"(?<![第\w])(?P<alone>半)(?=年|个月|天)|(?<![第])(?P<number>{_NUMERAL}+(?:点{_NUMERAL}+)?)"
     # What ends in 万 or 亿 is large enough to be a quantity by itself.
-    rf"(?:(?<=[十百千二三四五六七八九][万亿])(?!{_NUMERAL})|"
+    rf"(?:(?<=[十百千二三四五六七八九][万亿])(?!{_NUMERAL})|(?<=[一二两三四五六七八九十百][万千][一二三四五六七八九])(?!{_NUMERAL})|"
     r"(?=个?(?:年|月|天|日|周|星期|小时)|岁|元|块|米|斤|公斤|千克|厘米|公分|磅|毫克|克|次|倍|分(?:利|息)|期|%|人|美元|欧元|英镑|港币))"
 )
 _KEPT = re.compile(r"一(?:年到头|天到晚|次性|日游|月份|人公司)|万[一元]|十分|百分|千万")
@@ -70,7 +91,11 @@ def in_digits(text: str) -> str:
 
 
 def _english(text: str) -> str:
-    text = _HALF_OF.sub(lambda found: f"0.5 {found[1]}", text)
+    text = _FRACTION_OF.sub(lambda found: f"{_FRACTIONS[found[1].lower()]} {found[2]}", text)
+    text = _FRACTION_SIGN.sub(lambda found: f"{found[1] or 0}{_FRACTIONS[found[2]]}", text)
+    text = _FRACTION_AFTER.sub(lambda found: f"{int(found[1]) + int(found[2]) / int(found[3]):g}", text)
+    text = _DECIMAL_COMMA.sub(r"\1.\2", text)
+    text = _NO_ZERO.sub("0.", text)
     text = _HALVES.sub(lambda found: f"{_SMALL[found[1].lower()]}.5", text)
     text = _SCALED.sub(_scaled, text)
     if _ENGLISH.search(text):
@@ -78,6 +103,7 @@ def _english(text: str) -> str:
 
         text = str(alpha2digit(text, "en"))
     text = _COUNTED.sub(lambda found: _SMALL[found[1].lower()], text)
+    text = _FEET_AND.sub(lambda found: f"{found['feet']} {_SMALL[found['inches'].lower()]}", text)
     text = _AND_A_HALF.sub(r"\1.5", text)
     text = _AND_A_HALF_AFTER.sub(
         lambda found: f"{found['number'] if found['number'].isdigit() else 1}.5 {found['unit']}", text
@@ -108,8 +134,11 @@ def _chinese(text: str) -> str:
 
 @lru_cache(maxsize=256)
 def _read(numeral: str) -> str:
-    """A Chinese numeral in digits; what is none stays."""
+    """A Chinese numeral in digits; what is none stays. 一万五 is 15000: the last digit counts the next unit down."""
     import cn2an
+
+    if short := re.fullmatch(r"(.*[^零〇])([百千万亿])([一二三四五六七八九])", numeral):
+        numeral += {"百": "十", "千": "百", "万": "千", "亿": "千万"}[short[2]]
 
     convert: Callable[..., object] = cn2an.cn2an
     try:

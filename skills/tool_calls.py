@@ -40,6 +40,7 @@ _CALCULATION = re.compile(
 )
 _QUANTITY = re.compile(
     r"\bhow\s+(?:much|many|long|high|large)\b|\bwhat(?:'s|\s+is|\s+are|\s+was|\s+would|\s+will)\b"
+    r"|\bwhat\s+(?:\w+\s+){0,2}?(?:notice|payment|dose|tax|fine|amount|interest|score|date|day|return|severance|compensation)\b"
     r"|\bwhen\b|多少|多大|多久|多长|什么时候|何时|哪[一]?天|几号",
     re.IGNORECASE,
 )
@@ -58,11 +59,31 @@ _METHOD = re.compile(
 """Asks how something is calculated: words, unless it brings numbers."""
 _OTHER_QUESTION = re.compile(
     r"(?:^|[.?!;:,]\s)\s*(?:(?:is|are|am|was|were|does|do|did|has|have|should|can|could|may|must|will|would)\b"
-    r"(?!\s+you\b)|(?:why|who|whose|which|explain|describe|define|tell|how (?:is|are|was|were|does|did))\b)"
+    r"(?!\s+you\b)|(?:why|who|whose|which|where|explain|describe|define|tell"
+    r"|how (?:is|are|was|were|does|did|come)|what (?:happens|happened))\b)"
+    r"|\bhow (?:reliable|good|bad|safe|accurate|common|important|risky|useful|likely|often) (?:is|are|was|were)\b"
+    r"|\bwhat(?:'s| is| are| counts as)?(?: considered)?(?: an?| the)?"
+    r" (?:good|normal|typical|usual|healthy|ideal|safe|dangerous|reasonable)\b"
     r"|吗|是否|能否|能不能|要不要|为什么|为何|谁|哪些|哪个|区别|还是|什么是|解释|介绍|什么意思|代表什么|说明什么|意味",
     re.IGNORECASE,
 )
 """Asks for a yes, a reason or a choice."""
+_YES_OR_NO = re.compile(
+    r"^\s*(?:is|are|am|was|were|does|do|did|has|have|should|can|could|may|must|will|would)\b(?!\s+you\b)"
+    r"|^[^，,。；;]*(?:吗|是否|能否|能不能|要不要|算不算|合不合)",
+    re.IGNORECASE,
+)
+"""Asks for a yes from its first words on. One number in it is no reason to calculate ("Does the rule of 72 work for
+30 %?"); a case told before the question is ("He died in 1950, is the music free?")."""
+_ADVICE = re.compile(
+    r"(?:^|[.?!;:,]\s|\b(?:and|but)\s)\s*(?:why|where|who|how come|should (?:i|we|he|she|they)"
+    r"(?! (?:do|go|take|accept|proceed)\b)"
+    r"|(?:can|could|may) (?!you\b)(?!\w+ (?:\w+ )?(?:give|take|have|get|borrow|know|ask|see|be)\b)\w+"
+    r"|what (?:should|can|could|do|must) (?:i|we) do|what happens|explain)\b[^.?!;]*[.?!]?\s*$"
+    r"|(?:为什么|为何|怎么办|该不该|应不应该|怎么处理)[^。？?]*[。？?]?\s*$",
+    re.IGNORECASE,
+)
+"""Ends in a question for a reason or for what to do, whatever numbers come before it."""
 _NEW_QUESTION = re.compile(
     r"[?？]|^\s*(?:what|how|why|when|where|who|which|can|could|should|does|do|is|are|may|tell|explain)\b"
     r"|什么|怎么|如何|为什么|是否|吗",
@@ -115,7 +136,8 @@ class ToolCaller:
     A tool is considered where one of its triggers matches and none of its ``unless``. Of those wins the one
     with all required arguments in the question, then the one with most arguments found, then the first of
     ``tools.toml``. A tool whose required arguments are all absent, or some of them in a question for a yes, a
-    reason or a choice, is only meant if the question asks for a calculation.
+    reason or a choice, is only meant if the question asks for a calculation. So is a tool that needs but one
+    argument, in a question for a yes, and any tool where the last question is for a reason or advice.
     """
 
     def __init__(
@@ -163,13 +185,19 @@ class ToolCaller:
         if len(text) > LONGEST_QUESTION:
             return None
         wants_number = _wants_number(text)
+        yes_or_no = _YES_OR_NO.search(text) is not None and not (wants_number or _QUANTITY.search(text))
+        if _ADVICE.search(text) and not (wants_number or _QUANTITY.search(text)):
+            return None
         best: tuple[tuple[bool, int], ToolMatch] | None = None
         for name, pattern in self.patterns.items():
             if not _any(pattern.triggers, text) or _any(pattern.unless, text):
                 continue
             match = self._matched(name, question, self._find(name, text))
-            unclear = len(match.missing) == len(self.required(name)) or _OTHER_QUESTION.search(text)
+            required = len(self.required(name))
+            unclear = len(match.missing) == required or _OTHER_QUESTION.search(text)
             if match.missing and unclear and not wants_number:
+                continue
+            if required == 1 and yes_or_no:
                 continue
             rank = (not match.missing, len(match.arguments))
             if best is None or rank > best[0]:

@@ -36,7 +36,7 @@ def _date(text: str, what: str) -> date:
         year, month, day = found.groups()
     elif found := re.fullmatch(r"(\d{1,2})/(\d{1,2})/(\d{4})", plain):
         month, day, year = found.groups()
-    elif found := re.fullmatch(r"([a-z]+)\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})", plain):
+    elif found := re.fullmatch(r"([a-z]+)\.?\s+(?:the\s+)?(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})", plain):
         month, day, year = _MONTHS.get(found[1]), found[2], found[3]
     elif found := re.fullmatch(r"(\d{1,2})(?:st|nd|rd|th)?\s+(?:of\s+)?([a-z]+)\.?,?\s+(\d{4})", plain):
         day, month, year = found[1], _MONTHS.get(found[2]), found[3]

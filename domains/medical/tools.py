@@ -144,7 +144,7 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 def _read_date(text: str) -> date:
     """A date with four-digit year first, or with its month as a word."""
     problem = f"cannot read the date {text!r}; write it like 2026-03-01 or 1 March 2026"
-    cleaned = re.sub(r"(?<=\d)(?:st|nd|rd|th)\b|\bof\b", " ", text.strip().lower()).replace(",", " ")
+    cleaned = re.sub(r"(?<=\d)(?:st|nd|rd|th)\b|\b(?:of|the)\b", " ", text.strip().lower()).replace(",", " ")
     numbers = [int(number) for number in re.findall(r"\d+", cleaned)]
     words = re.findall(r"[a-z]+", cleaned)
     try:

@@ -127,6 +127,44 @@ def test_pack_tools_have_schema_and_source(pack: Pack) -> None:
     assert tool.invoke({"weight": 80, "height": 180}) == "BMI is 24.7 (male)."
 
 
+SHORT = """\
+[age]
+triggers = ['rule of 72|翻倍']
+[age.arguments.rate]
+patterns = [{ regex = '(?P<value>\\d+)\\s*%' }]
+ask = "Which rate?"
+"""
+AGE = '''
+def age(rate: float):
+    """Years to double.
+
+    Source: rule of 72.
+    """
+    return "x.", {}
+TOOLS = (age,)
+'''
+
+
+@pytest.mark.parametrize(
+    ("question", "called"),
+    [
+        ("Does the rule of 72 work for 30%?", False),
+        ("72法则对30%也适用吗，翻倍", False),
+        ("I get 6% by the rule of 72, does it double this decade?", True),
+        ("Can you use the rule of 72 for 6%?", True),
+        ("Rule of 72 at 6%?", True),
+        ("The rule of 72 says 12 years at 6%, why is my bank slower?", False),
+        ("Rule of 72, 6%. Where can I get that?", False),
+        ("我的存款6%没有翻倍，怎么办", False),
+    ],
+)
+def test_a_number_in_another_question_starts_no_calculation(
+    tmp_path: Path, question: str, called: bool
+) -> None:
+    caller = ToolCaller.for_pack(write_pack(tmp_path / "age", AGE, SHORT))
+    assert (caller.match(question) is not None) == called
+
+
 @pytest.mark.parametrize(
     ("question", "tool", "arguments"),
     [
