@@ -4,7 +4,7 @@ FOLDER holds public sets as JSON Lines (``<domain>/<set>.train.jsonl``), which a
 CARD.md names them with their licences. Only sets that may be redistributed are read, only their train splits,
 and no question that occurs in a dev or test split of the routing sets.
 
-    1. own questions: the packs' route examples, out_of_scope.jsonl, written.jsonl, and terms.json (each term
+    1. own questions: the packs' route examples and what their notes answer of evidence.jsonl, out_of_scope.jsonl, written.jsonl, and terms.json (each term
        in two templates that all labels share: how a question is put says nothing about who owns it)
     2. the routing set's own rows, then more of the sets it was drawn from
     3. train on these; the threshold is fitted on the routing set's dev rows
@@ -106,6 +106,9 @@ def own_rows() -> Iterator[Row]:
     for pack in packs:
         for example in route_examples(pack):
             yield {"text": example.text, "label": pack.name}
+        for row in pack.examples("evidence"):
+            if row["gold"]:  # its notes answer it; of one that nothing answers, another domain may be the owner
+                yield {"text": row["question"], "label": pack.name}
     for row in read_jsonl(OUT_OF_SCOPE):
         yield {"text": row["text"], "label": GENERAL}
     for row in read_jsonl(SHIPPED / "written.jsonl"):
