@@ -58,7 +58,9 @@ def command(
 
         settings = make_settings()
         pack = find(discover(settings.domains, settings.trusted_domains)[0], domain)
-        own = sorted((pack.folder / "eval").glob("questions*.jsonl"))
+        own = sorted(
+            [*(pack.folder / "eval").glob("questions*.jsonl"), *(pack.folder / "eval").glob("*.dev.jsonl")]
+        )
         files = [*((path, pack.index, OWN) for path in own), *files]
     if out is None and pack is not None:
         out = pack.folder / "calibration"

@@ -4,8 +4,9 @@ FOLDER holds public sets as JSON Lines (``<domain>/<set>.train.jsonl``), which a
 CARD.md names them with their licences. Only sets that may be redistributed are read, only their train splits,
 and no question that occurs in a dev or test split of the routing sets.
 
-    1. own questions: the packs' route examples and what their notes answer of evidence.jsonl, out_of_scope.jsonl, written.jsonl, and terms.json (each term
-       in two templates that all labels share: how a question is put says nothing about who owns it)
+    1. own questions: the packs' route examples and what their notes answer of evidence.jsonl, out_of_scope.jsonl,
+       written.jsonl, and terms.json (each term in two templates that all labels share: how a question is put says
+       nothing about who owns it)
     2. the routing set's own rows, then more of the sets it was drawn from
     3. train on these; the threshold is fitted on the routing set's dev rows
     4. train a reader, a classifier, for each language on these rows, and from it a context reader on them and on
@@ -63,6 +64,9 @@ _ALONE: Mapping[str, int] = {"en": 3000, "zh": 1200}
 _PAIRS: Mapping[str, int] = {"en": 1200, "zh": 500}
 """See reading.pairs."""
 
+_ANSWERED = 0.4
+"""Weight of a question that a pack's notes answer: many, and of one form beside exam questions. Chosen on dev rows."""
+
 _SAYS_LITTLE = 0.7
 """A follow-up that a reader is not that sure of says nothing by itself."""
 
@@ -108,7 +112,7 @@ def own_rows() -> Iterator[Row]:
             yield {"text": example.text, "label": pack.name}
         for row in pack.examples("evidence"):
             if row["gold"]:  # its notes answer it; of one that nothing answers, another domain may be the owner
-                yield {"text": row["question"], "label": pack.name}
+                yield {"text": row["question"], "label": pack.name, "weight": _ANSWERED}
     for row in read_jsonl(OUT_OF_SCOPE):
         yield {"text": row["text"], "label": GENERAL}
     for row in read_jsonl(SHIPPED / "written.jsonl"):
