@@ -185,9 +185,10 @@ class ToolCaller:
         if len(text) > LONGEST_QUESTION:
             return None
         wants_number = _wants_number(text)
-        yes_or_no = _YES_OR_NO.search(text) is not None and not (wants_number or _QUANTITY.search(text))
-        if _ADVICE.search(text) and not (wants_number or _QUANTITY.search(text)):
+        for_words = not wants_number and not _QUANTITY.search(text)
+        if for_words and _ADVICE.search(text):
             return None
+        yes_or_no = for_words and _YES_OR_NO.search(text) is not None
         best: tuple[tuple[bool, int], ToolMatch] | None = None
         for name, pattern in self.patterns.items():
             if not _any(pattern.triggers, text) or _any(pattern.unless, text):

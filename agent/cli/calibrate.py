@@ -13,6 +13,8 @@ from skills.errors import UserError
 
 OWN = 2.0
 """Weight of a file of the domain's own questions, where a given one has 1."""
+OWN_FILES = ("questions*.jsonl", "*.dev.jsonl")
+"""Files of a pack's eval folder that are read."""
 
 
 def command(
@@ -58,9 +60,7 @@ def command(
 
         settings = make_settings()
         pack = find(discover(settings.domains, settings.trusted_domains)[0], domain)
-        own = sorted(
-            [*(pack.folder / "eval").glob("questions*.jsonl"), *(pack.folder / "eval").glob("*.dev.jsonl")]
-        )
+        own = sorted(path for kind in OWN_FILES for path in (pack.folder / "eval").glob(kind))
         files = [*((path, pack.index, OWN) for path in own), *files]
     if out is None and pack is not None:
         out = pack.folder / "calibration"

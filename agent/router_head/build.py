@@ -111,9 +111,8 @@ def own_rows() -> Iterator[Row]:
         for example in route_examples(pack):
             yield {"text": example.text, "label": pack.name}
         for row in pack.examples("evidence"):
-            if row[
-                "gold"
-            ]:  # its notes answer it; of one that nothing answers, another domain may be the owner
+            # Of one that its notes do not answer, another domain may be the owner.
+            if row["gold"]:
                 yield {"text": row["question"], "label": pack.name, "weight": _ANSWERED}
     for row in read_jsonl(OUT_OF_SCOPE):
         yield {"text": row["text"], "label": GENERAL}

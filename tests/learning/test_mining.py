@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from skills.learning.mining import mine
+from skills.learning.mining import JUDGED, mine
 from skills.records import Passage
 from skills.retrieval.embedder import HashingEmbeddings
 from skills.retrieval.store import PassageStore
@@ -93,3 +93,9 @@ def test_a_question_that_nothing_answers_has_its_silent_passages_alone(store: Pa
     question = {"question": "metformin dose in kidney failure", "gold": [], "silent": ["metformin#1"]}
     (row,) = mine([question], store)
     assert (row["positives"], row["negatives"]) == ([], [f"Metformin\n{PROSE.text}"])
+
+
+def test_nothing_is_searched_where_many_passages_were_judged(store: PassageStore) -> None:
+    silent = [passage.id for passage in store.passages if passage.id != "aspirin#1"][:JUDGED]
+    (row,) = mine([{"question": "aspirin side effects", "gold": ["aspirin#1"], "silent": silent}], store)
+    assert len(row["negatives"]) == len(silent) == JUDGED
