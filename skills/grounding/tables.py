@@ -23,6 +23,9 @@ _UNIT = re.compile(
     re.IGNORECASE,
 )
 
+_GRID = 3
+"""Lines from which words in columns are a table with a header."""
+
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
@@ -65,10 +68,12 @@ def rows(text: str) -> list[TableRow]:
     """The value rows of a text's tables, in order; none if the text holds no table.
 
     Header lines are those before the values without numbers other than years and dates; the nearest
-    header line with as many cells as the row names its columns, and lines above it are put before.
+    header line with as many cells as the row names its columns, and lines above it are put before. Of a table
+    of words alone the first line is the header.
     """
     found: list[TableRow] = []
     headers: list[list[str]] = []
+    words: list[tuple[int, int, list[str]]] = []
     after_values = False
     section = ""
     position = 0
@@ -76,22 +81,38 @@ def rows(text: str) -> list[TableRow]:
         start, position = position, position + len(line)
         body = line.rstrip("\n")
         if not is_table_line(body):
-            headers, after_values, section = [], False, ""
+            found += _rows_of_words(words)
+            headers, words, after_values, section = [], [], False, ""
             continue
         cells = [cell.strip() for cell in body.split("|")]
+        words.append((start, start + len(body), cells))
         if _is_value_row(cells) or (after_values and _is_text_row(cells)):
             names = _column_names(headers, len(cells))
             label = f"{section} {cells[0]}".strip() if section and section != cells[0] else cells[0]
             pairs = tuple(zip(names, cells[1:], strict=True))
             found.append(TableRow(start, start + len(body), label, pairs))
-            after_values = True
+            after_values, words = True, []
         elif cells[0] and not any(cells[1:]):
             section = cells[0].rstrip(":") + ":"
         else:
             if after_values:
                 headers, after_values, section = [], False, ""
             headers.append(cells)
-    return found
+    return found + _rows_of_words(words)
+
+
+def _rows_of_words(lines: list[tuple[int, int, list[str]]]) -> list[TableRow]:
+    """The rows of lines (start, end, cells) under their first; none where a cell is empty, or the lines are no grid:
+    a header alone, or headers of columns whose values are elsewhere."""
+    if len(lines) < _GRID or len({len(cells) for *_, cells in lines}) > 1:
+        return []
+    if not all(all(cells) for *_, cells in lines):
+        return []
+    (_, _, names), *rest = lines
+    return [
+        TableRow(start, end, cells[0], tuple(zip(names[1:], cells[1:], strict=True)))
+        for start, end, cells in rest
+    ]
 
 
 def _column_names(headers: list[list[str]], width: int) -> list[str]:

@@ -1,5 +1,7 @@
 """Tables in passages: which header belongs to which value."""
 
+import pytest
+
 from skills.grounding.tables import rows, unit
 
 SIMPLE = " | Year Ended December 31, | \n(In thousands) | 2019 | 2018\nRevenue | $ 4,013 | $ 3,249\nCosts | (822) | —"
@@ -60,3 +62,17 @@ def test_ranges_in_words_are_values() -> None:
 def test_numbered_headers_are_no_values() -> None:
     text = " | Level 1 | Level 2\nCash | 5 | 7"
     assert [row.render() for row in rows(text)] == ["Cash: Level 1 = 5; Level 2 = 7"]
+
+
+def test_of_a_table_of_words_the_first_line_names_the_columns() -> None:
+    text = "Screening:\ncancer | who | test\nbreast | women | mammogram\nbowel | adults | stool test\nAsk."
+    assert [row.render() for row in rows(text)] == [
+        "breast: who = women; test = mammogram",
+        "bowel: who = adults; test = stool test",
+    ]
+    assert [text[row.start : row.end] for row in rows(text)] == text.splitlines()[2:4]
+
+
+@pytest.mark.parametrize("table", ["a | b\nc | d", "a | b | c\nd | e\nf | g | h", "a | b\nc | \ne | f"])
+def test_a_few_or_uneven_lines_of_words_are_no_table(table: str) -> None:
+    assert rows(table) == []
