@@ -16,6 +16,8 @@ from prompts import load
 from skills.records import Citation, Language, SkillAnswer
 from skills.retrieval.text import says_chinese
 
+SURE = 0.6
+"""Share of the surest answer's confidence from which another domain's answer to the same question is shown beside it."""
 _MARK = re.compile(r"\[(\d+)\]")
 
 
@@ -59,7 +61,7 @@ def without_skills(
 
 def _worth_showing(given: Sequence[SkillAnswer], apart: bool) -> Sequence[SkillAnswer]:
     """A red flag stands alone; else answers, without them questions back, without those one refusal. Of skills that
-    were asked different things: all, answers first."""
+    were asked different things: all, answers first; of answers to one question: those about as sure as the surest."""
     flags = [one for one in given if one.reason == "red_flag"]
     answers = [one for one in given if one.status == "answered"]
     back = [one for one in given if one.status == "clarify"]
@@ -67,7 +69,8 @@ def _worth_showing(given: Sequence[SkillAnswer], apart: bool) -> Sequence[SkillA
         return flags
     if apart:
         return [*answers, *back, *(one for one in given if one.status == "declined")]
-    return answers or back or given[:1]
+    surest = max((one.confidence for one in answers), default=0.0)
+    return [one for one in answers if one.confidence >= SURE * surest] or back or given[:1]
 
 
 def _single(given: SkillAnswer) -> Answer:

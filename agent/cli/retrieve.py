@@ -74,7 +74,7 @@ def _answer(
     if evidence is None:
         found = store.search(question, k, where=where)
     else:
-        found = evidence.rank(question, store.search(question, max(k, evidence.reads), where=where))[:k]
+        found = evidence.rank(question, store.search(question, max(k, evidence.looks_at), where=where))[:k]
     milliseconds = (time.perf_counter() - start) * 1000
     passages = [{"id": one.passage.id, "score": round(one.score, 6)} for one in found]
     return {"passages": passages, "ms": round(milliseconds, 3)}

@@ -145,7 +145,7 @@ class System:
     def search(self, item: Item, question: str, k: int) -> list[ScoredPassage]:
         """The passages that `collegium retrieve` gives."""
         store, judge = self.store(item), self._judge
-        return judge.rank(question, store.search(question, max(k, judge.reads)))[:k]
+        return judge.rank(question, store.search(question, max(k, judge.looks_at)))[:k]
 
     def store(self, item: Item, domain: str | None = None) -> PassageStore:
         """The store of an item: its own, or its domain's. Raises UserError where neither is named."""

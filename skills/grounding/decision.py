@@ -9,16 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from skills.errors import DataError
 from skills.files import read_json
 
 Risk = Literal["cautious", "balanced", "bold"]
-Kind = Literal["english", "chinese", "given"]
-"""What is judged: English passages, Chinese ones, English ones without a title that came with the question."""
+Kind = Literal["english", "chinese", "given", "named"]
+"""What is judged: English passages, Chinese ones, English ones without a title that came with the question, and English
+ones of the document that the question names."""
 RISKS: tuple[Risk, ...] = get_args(Risk)
 KINDS: tuple[Kind, ...] = get_args(Kind)
 FEATURES = ("bias", "logit", "lead", "coverage", "similarity", "margin", "missing_names", "size")
@@ -47,15 +48,27 @@ class Fitted(BaseModel):
 
 class Decision(BaseModel):
     """``decision.json``: a model for each kind. The encoder does not read Chinese; given passages are few, picked by
-    somebody, and without a title they cannot have the name of the document that a question asks about."""
+    somebody, and without a title they cannot have the name of the document that a question asks about. Where it names
+    one, no other can answer: what is left is whether that one does."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     english: Fitted
     chinese: Fitted
     given: Fitted
+    named: Fitted
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_named(cls, fields: Any) -> Any:
+        """What was fitted before there was this kind judged it like any other English passage."""
+        if isinstance(fields, dict) and "english" in fields:
+            return {"named": fields["english"], **fields}
+        return fields
 
     def fitted(self, kind: Kind) -> Fitted:
-        return {"english": self.english, "chinese": self.chinese, "given": self.given}[kind]
+        return {"english": self.english, "chinese": self.chinese, "given": self.given, "named": self.named}[
+            kind
+        ]
 
 
 _HALF: dict[Risk, float] = {"cautious": 0.7, "balanced": 0.5, "bold": 0.3}
@@ -67,6 +80,7 @@ UNFITTED = Decision(
         thresholds=_HALF,
     ),
     given=Fitted(weights=_NONE | {"logit": 1.0}, thresholds=_HALF),
+    named=Fitted(weights=_NONE | {"logit": 1.0}, thresholds=_HALF),
 )
 """What holds until `collegium calibrate` has run: the encoder's own sigmoid; for Chinese, words and vectors."""
 

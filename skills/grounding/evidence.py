@@ -20,9 +20,10 @@ from safetensors.numpy import load_file
 from skills.errors import ModelError
 from skills.files import read_json, sha256_file
 from skills.grounding.decision import UNFITTED, Decision, Kind, Risk, read_decision
-from skills.grounding.documents import of_another_document
+from skills.grounding.documents import named_document, of_another_document
 from skills.grounding.places import elsewhere, without_covered_places
 from skills.grounding.select import Unit, prompt_text, select_spans
+from skills.grounding.sought import lacks_what_is_sought
 from skills.grounding.years import of_another_year
 from skills.records import Evidence, Passage, ScoredPassage
 from skills.retrieval.columns import document_of
@@ -84,8 +85,8 @@ class Signs:
 class EvidenceModel:
     """Judges candidates. Threads may share it."""
 
-    reads = CANDIDATES
-    """Passages that it reads of those it is given."""
+    looks_at = 30
+    """Passages that a search should give it, so that enough are left when barred ones are passed over."""
 
     def __init__(
         self,
@@ -132,14 +133,14 @@ class EvidenceModel:
         return found
 
     def rank(self, question: str, found: Sequence[ScoredPassage]) -> list[ScoredPassage]:
-        """Retrieved passages, best first, once the encoder has read the first CANDIDATES of them.
+        """Retrieved passages, best first, once the encoder has read the first CANDIDATES that are not barred.
 
         The others stay behind those, as they were; so does everything that it does not read.
         """
-        logits = self.read(question, found[:CANDIDATES])
+        logits = self.read(question, divided(question, found)[0])
         read = [
             replace(item, score=item.score + READING * logits[item.passage.id])
-            for item in found[:CANDIDATES]
+            for item in found
             if item.passage.id in logits
         ]
         read.sort(key=lambda item: -item.score)
@@ -149,13 +150,17 @@ class EvidenceModel:
         return [*read, *(replace(item, score=item.score - drop) for item in unread)]
 
     def signs(
-        self, question: str, candidates: Sequence[ScoredPassage], logits: Mapping[str, float] | None = None
+        self,
+        question: str,
+        judged: Sequence[ScoredPassage],
+        others: Sequence[ScoredPassage] = (),
+        logits: Mapping[str, float] | None = None,
     ) -> list[Signs]:
-        """The signs of the first CANDIDATES candidates, in order; the others are what these are compared with.
+        """The signs of the judged candidates, in order; ``others``: what their similarities are compared with as well.
 
-        ``logits``: what ``read`` gave for the first ones, if it has been asked.
+        ``logits``: what ``read`` gave for the judged ones, if it has been asked.
         """
-        judged = candidates[:CANDIDATES]
+        candidates = [*judged, *others]
         wanted = set(terms(question))
         found = [set(terms(f"{item.passage.title} {item.passage.text}")) for item in judged]
         frequency = Counter(term for words in found for term in words & wanted)
@@ -167,7 +172,7 @@ class EvidenceModel:
         result: list[Signs] = []
         for index, item in enumerate(judged):
             strange = np.array([name != documents[index] for name in documents], dtype=bool)
-            others = np.sort(similarities[strange])[::-1][:OTHERS]
+            highest = np.sort(similarities[strange])[::-1][:OTHERS]
             rivals = [
                 logits[other.passage.id]
                 for other, name in zip(judged, documents, strict=False)
@@ -183,10 +188,10 @@ class EvidenceModel:
                     coverage=sum(weight[term] for term in sorted(need & found[index]))
                     / (sum(weight[term] for term in sorted(need)) or 1.0),
                     similarity=float(similarities[index]),
-                    margin=float(similarities[index] - others.mean()) if len(others) else 0.0,
+                    margin=float(similarities[index] - highest.mean()) if len(highest) else 0.0,
                     missing_names=_missing_names(asked, item.passage),
                     size=math.log10(max(item.out_of, SMALLEST) / SMALLEST),
-                    kind="chinese" if unread else _english_kind(item),
+                    kind="chinese" if unread else _english_kind(question, item),
                 )
             )
         return result
@@ -200,27 +205,47 @@ class EvidenceModel:
         return self.decision.fitted(signs.kind).probability(signs.features())
 
     def select(self, question: str, candidates: Sequence[ScoredPassage]) -> list[Evidence]:
-        """The first CANDIDATES candidates with their spans, probability and whether that is enough, most probable
-        first.
-
-        One that is ``barred`` answers nothing: 0.
+        """The first CANDIDATES candidates that are not ``barred``, with their spans, probability and whether that is
+        enough, most probable first; where all are barred, those, with 0.
         """
         readable = [item for item in candidates if item.passage.text.strip()]
+        open_, rest = divided(question, readable)
         found: list[Evidence] = []
-        for signs, item in zip(self.signs(question, readable), readable, strict=False):
-            score = 0.0 if barred(question, item.passage) else self.probability(signs)
+        for signs, item in zip(self.signs(question, open_, rest), open_, strict=True):
+            score = self.probability(signs)
             enough = score >= self.decision.fitted(signs.kind).thresholds[self._risk]
             found.append(Evidence(item.passage, select_spans(item.passage.text, question), score, enough))
+        if not open_:
+            found = [
+                Evidence(item.passage, select_spans(item.passage.text, question), 0.0, False)
+                for item in rest[:CANDIDATES]
+            ]
         return sorted(found, key=lambda item: -item.score)
+
+
+def divided(
+    question: str, candidates: Sequence[ScoredPassage]
+) -> tuple[list[ScoredPassage], list[ScoredPassage]]:
+    """The first CANDIDATES that are not barred, and all others behind them, each in order.
+
+    What is behind is compared with only, and not asked whether it is barred, where it comes later.
+    """
+    open_: list[ScoredPassage] = []
+    rest: list[ScoredPassage] = []
+    for item in candidates:
+        taken = len(open_) < CANDIDATES and not barred(question, item.passage)
+        (open_ if taken else rest).append(item)
+    return open_, rest
 
 
 def barred(question: str, passage: Passage) -> bool:
     """Whether a passage answers nothing whatever it says: it is about another place than the question, of another
-    document, or of another year."""
+    document, of another year, or lacks the figure asked for."""
     return (
         elsewhere(question, passage)
         or of_another_document(question, passage)
         or of_another_year(question, passage)
+        or lacks_what_is_sought(question, passage)
     )
 
 
@@ -247,9 +272,12 @@ def unit_text(passage: Passage, unit: Unit) -> str:
     return f"{passage.title}\n{unit.text}" if passage.title else unit.text
 
 
-def _english_kind(item: ScoredPassage) -> Kind:
-    """A store computes the similarity of what it finds; what comes with the question has none."""
-    return "given" if item.similarity is None and not item.passage.title.strip() else "english"
+def _english_kind(question: str, item: ScoredPassage) -> Kind:
+    """A store computes the similarity of what it finds; what comes with the question has none. A passage that is not of
+    the document named is barred before it is judged."""
+    if item.similarity is None and not item.passage.title.strip():
+        return "given"
+    return "named" if named_document(question) and item.passage.title.strip() else "english"
 
 
 def _missing_names(question: str, passage: Passage) -> float:

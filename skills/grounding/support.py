@@ -26,6 +26,8 @@ NEGATION = re.compile(
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)*|\d+(?:[.,]\d+)*")
 SHORTEST = 6
 """Words from which an answer is a sentence; a shorter one ("Yes", "480 million") says just what was asked."""
+ECHOED = 2
+"""Words of the question from which a sentence counts as saying what was asked about."""
 TURNING = frozenset(
     (
         "not no never none neither nor cannot without unless except only always must may should can more less "
@@ -50,8 +52,8 @@ class Support:
 
     supported: bool
     reason: str = ""
-    """What is wrong: number, words, negation, turned, cell or moved, or a kind of failure that the model names;
-    empty if supported."""
+    """What is wrong: number, words, negation, turned, cell, borrowed or moved, or a kind of failure that the model
+    names; empty if supported."""
     part: int | None = None
     """Index of the source's part nearest to the sentence; None where it shares no word with any."""
 
@@ -108,11 +110,27 @@ def check(sentence: str, parts: Sequence[str], question: str, *, context: str = 
     short = len(body.split()) < SHORTEST
     if misplaced(f"{question} {body}" if short else body, numbers(body), parts):
         return Support(False, "cell", nearest)
+    if not short and _borrowed(body, found, question, context):
+        return Support(False, "borrowed", nearest)
     in_rows = numbers("\n".join(part for part in parts if is_row(part)))
     free = in_rows.union(words(question), words(context))
     if not short and _moved(body, source, free):
         return Support(False, "moved", nearest)
     return Support(True, "", nearest)
+
+
+def _borrowed(sentence: str, parts: Sequence[set[str]], question: str, context: str) -> bool:
+    """Whether what was asked is said of a part that is about something else: "the income limit is eight years".
+
+    The part that gives the sentence what neither question nor title has must have half of the words, two or more, that
+    the sentence has from the question; its figures may be repeated anywhere. ``parts``: their terms.
+    """
+    mine, asked, titled = (set(terms(text)) for text in (sentence, question, context))
+    told, echoed = mine - asked - titled, {word for word in (mine & asked) - titled if not numbers(word)}
+    if not told or len(echoed) < ECHOED:
+        return False
+    origin = max(parts, key=lambda theirs: (len(theirs & told), len(theirs & mine), -len(theirs)))
+    return 2 * len(echoed & origin) < len(echoed)
 
 
 def _turned(sentence: str, source: str) -> bool:

@@ -233,6 +233,25 @@ def subject(claim: Claim, strangers: Strangers, choose: random.Random) -> str | 
     return choose.choice(others) + claim.sentence[found.start() :] if others else None
 
 
+def predicate(claim: Claim, strangers: Strangers, choose: random.Random) -> str | None:  # noqa: ARG001
+    """What another sentence says, said of what was asked about: "the income limit is eight years after the filing"."""
+    asked = _ABOUT.search(claim.question)
+    if asked is None or claim.form == "row":
+        return None
+    about = set(terms(asked["what"])) - set(terms(claim.context))  # all sentences are about the title
+    if len(about) < 2:
+        return None
+    said: list[str] = []
+    for part in claim.parts:
+        at = _AUXILIARY.search(part)
+        shared = len(about & set(terms(part)))
+        if at and len(part[at.end() :].split()) >= 4 and 3 * shared <= len(about):
+            said += [part[at.start() :], f"{asked['verb'] or 'is'}{part[at.end() :]}"]
+    if not said:
+        return None
+    return f"{asked['what'][0].upper()}{asked['what'][1:]} {choose.choice(said)}"
+
+
 def _apart(sentence: str, one: str, two: str) -> bool:
     """Whether ``two`` comes after ``one`` with something said in between: those of a list may change places."""
     between = sentence[sentence.index(one) + len(one) : sentence.index(two)]
@@ -240,6 +259,10 @@ def _apart(sentence: str, one: str, two: str) -> bool:
 
 
 _COUNTED = r"\d[\d.,]*\)?[ -]?|\b(?:an?|per|each|in|one|two|three|four|five|six|ten|twelve|few|several) "
+_ABOUT = re.compile(
+    r"\b(?:what|which|who|where|when)(?:'s| (?P<verb>is|are|was|were)) (?P<what>[^?]{3,90}?)\s*\?*$",
+    re.IGNORECASE,
+)
 _PRONOUNS = frozenset(
     "it its this that these those they he she we you i there such both some most many".split()
 )
@@ -257,6 +280,7 @@ ALTERATIONS: Mapping[str, Alteration] = {
     "modality": modality,
     "direction": direction,
     "subject": subject,
+    "predicate": predicate,
 }
 """By kind; "near": what steps in stands in the source as well, but for something else."""
 

@@ -4,7 +4,8 @@ Each question is judged against its store as it is, and against the store withou
 a user's documents do not cover a question. Questions may be marked unanswerable themselves. The logistic model of
 skills.grounding.decision (Platt 1999: a sigmoid over scores) is fitted on the best candidate of each; a file of
 questions counts by its weight, whatever the number of its questions. Thresholds and all figures come from predictions
-for questions that the model was not fitted on. The same questions, each with three passages instead of a store, fit
+for questions that the model was not fitted on. Where a question names its document, that without the passages which
+answer is judged as well. The same questions, each with three passages instead of a store, fit
 what holds for passages that come with a question.
 """
 
@@ -24,7 +25,8 @@ from numpy.typing import NDArray
 from skills.errors import UserError
 from skills.files import read_jsonl
 from skills.grounding.decision import FEATURES, KINDS, RISKS, Decision, Fitted, Kind, Risk
-from skills.grounding.evidence import CANDIDATES, EvidenceModel, Signs, barred
+from skills.grounding.documents import named_document
+from skills.grounding.evidence import EvidenceModel, Signs, divided
 from skills.learning.loop import quiet
 from skills.records import Passage, ScoredPassage
 from skills.retrieval.columns import document_of
@@ -37,12 +39,13 @@ ones: only what answers is taken out, all that resembles it stays, and a pack's 
 CHINESE_FLOORS: Mapping[Risk, float] = {"cautious": 0.65, "balanced": 0.5, "bold": 0.35}
 """Thresholds for Chinese are no lower, whatever the questions: no encoder reads it, so that vectors and words alone
 have to be surer. Chosen on development questions of an encyclopaedia."""
-GIVEN_COVERAGE: Mapping[Risk, float] = {"cautious": 0.8, "balanced": 0.9, "bold": 0.97}
-"""Share of the answerable questions that are answered from given passages: who hands them over wants that first."""
+COVERED: Mapping[Risk, float] = {"cautious": 0.8, "balanced": 0.9, "bold": 0.97}
+"""Share of the answerable questions that are answered from given passages, or from the document that they name: who
+hands over or names what to read wants that first, and no other document is quoted."""
 GIVEN = 3
 """Passages given with a question, where that is what is fitted."""
 FEWEST = 30
-"""Answerable Chinese questions from which a domain has a Chinese fit of its own: few packs have notes in Chinese."""
+"""Answerable questions from which a domain has a fit of its own for Chinese, and for documents that are named."""
 FOLDS = 5
 _GENERIC_TITLE = 30
 """A title that more passages have ("Table") names no document."""
@@ -95,8 +98,8 @@ def calibrate(
 ) -> tuple[Decision, list[Prediction]]:
     """Fit on (questions, store, weight). Questions: {question, gold: [passage id], answerable?}.
 
-    A kind without questions, or Chinese with fewer than FEWEST, keeps what ``model`` has for it. Raises UserError when
-    nothing can be fitted.
+    A kind without questions, or Chinese or named with fewer than FEWEST, keeps what ``model`` has for it. Raises
+    UserError when nothing can be fitted.
     """
     samples: list[Sample] = []
     for path, folder, weight in files:
@@ -110,13 +113,14 @@ def calibrate(
     for kind in KINDS:
         own = [sample for sample in samples if sample.kind == kind]
         start = model.decision.fitted(kind)
-        enough = sum(sample.answerable for sample in own) >= FEWEST or kind != "chinese"
+        enough = sum(sample.answerable for sample in own) >= FEWEST or kind in ("english", "given")
         if not enough or len({sample.answerable for sample in own}) < 2:
             fitted[kind] = start
             continue
         held_out = _held_out(own, start)
         predictions += held_out
-        thresholds = _covering(held_out) if kind == "given" else _tolerating(held_out, kind)
+        covering = kind in ("given", "named")
+        thresholds = _covering(held_out) if covering else _tolerating(held_out, kind)
         fitted[kind] = _fit(own, start).model_copy(update={"thresholds": thresholds})
     return Decision(**fitted), predictions
 
@@ -189,12 +193,10 @@ def _tolerating(predictions: Sequence[Prediction], kind: Kind) -> dict[Risk, flo
 
 
 def _covering(predictions: Sequence[Prediction]) -> dict[Risk, float]:
-    """For each risk the highest probability from which GIVEN_COVERAGE of the answerable are answered."""
+    """For each risk the highest probability from which COVERED of the answerable are answered."""
     there = sorted((p.probability for p in predictions if p.answerable), reverse=True)
     # Cut, not rounded: rounded up, a threshold would lie above the very probability that it is to let through.
-    return {
-        risk: math.floor(1e4 * there[int(GIVEN_COVERAGE[risk] * (len(there) - 1))]) / 1e4 for risk in RISKS
-    }
+    return {risk: math.floor(1e4 * there[int(COVERED[risk] * (len(there) - 1))]) / 1e4 for risk in RISKS}
 
 
 def figures(predictions: Sequence[Prediction], decision: Decision, risk: Risk) -> dict[str, dict[str, float]]:
@@ -219,30 +221,33 @@ def figures(predictions: Sequence[Prediction], decision: Decision, risk: Risk) -
 def _samples(
     path: Path, store: PassageStore, weight: float, model: EvidenceModel, told: Told
 ) -> Iterator[Sample]:
-    """Each question as it is, and without the documents that answer it and all that bear their titles."""
+    """Each question as it is, and without the documents that answer it and all that bear their titles; where it names a
+    document, also without those of its passages that answer."""
     rows: list[dict[str, Any]] = list(read_jsonl(path, required=("question",)))
     shared = Counter(passage.title for passage in store.passages)
     for number, row in enumerate(rows, start=1):
         question: str = row["question"]
         gold = [passage for passage in map(store.get, row.get("gold") or []) if passage is not None]
         searched = store.search(question, _SEARCHED)
-        found = [item for item in searched if not barred(question, item.passage)]
         texts = {_fold(passage.text) for passage in gold}
         documents = {document_of(passage.id) for passage in gold}
         titles = {passage.title for passage in gold if 0 < shared[passage.title] <= _GENERIC_TITLE}
         left = [
             item
-            for item in found
+            for item in searched
             if document_of(item.passage.id) not in documents
             and item.passage.title not in titles
             and _fold(item.passage.text) not in texts
         ]
-        variants = [found, left] if gold else [found] if row.get("answerable") is False else []
-        read = [item for items in variants for item in items[:CANDIDATES]]
-        logits = model.read(question, list({item.passage.id: item for item in read}.values()))
-        for items in variants:
-            right = tuple(_fold(item.passage.text) in texts for item in items[:CANDIDATES])
-            signs = tuple(model.signs(question, items, logits))
+        variants = [searched, left] if gold else [searched] if row.get("answerable") is False else []
+        if gold and named_document(question):
+            variants.append([item for item in searched if _fold(item.passage.text) not in texts])
+        parts = [divided(question, items) for items in variants]
+        read = {item.passage.id: item for judged, _ in parts for item in judged}
+        logits = model.read(question, list(read.values()))
+        for judged, others in parts:
+            right = tuple(_fold(item.passage.text) in texts for item in judged)
+            signs = tuple(model.signs(question, judged, others, logits))
             yield Sample(path.stem, question, signs, right, weight / len(rows))
         if gold and not is_chinese(question):
             wrong = [item.passage for item in searched if _fold(item.passage.text) not in texts]
@@ -269,7 +274,9 @@ def _given(
     logits = model.read(question, bare)
     for items in (bare[:GIVEN], bare[1:]):
         right = tuple(item.passage.id == gold.id for item in items)
-        yield Sample(f"{source}, given", question, tuple(model.signs(question, items, logits)), right, weight)
+        yield Sample(
+            f"{source}, given", question, tuple(model.signs(question, items, logits=logits)), right, weight
+        )
 
 
 def _fold(text: str) -> str:

@@ -65,6 +65,7 @@ def report(name: str, decision: Decision, predictions: Sequence[Prediction]) -> 
         ("English", decision.english),
         ("Chinese", decision.chinese),
         ("given", decision.given),
+        ("named", decision.named),
     ):
         lines += [f"| {language} | {key} | {value:.3f} |" for key, value in fitted.weights.items()]
     return "\n".join(lines) + "\n"

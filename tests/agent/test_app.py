@@ -117,6 +117,17 @@ def test_of_two_domains_the_better_one_is_shown(
     assert (answer.status, answer.text) == (status, text)
 
 
+@pytest.mark.parametrize(("other", "shown"), [(0.9, ("medical", "finance")), (0.4, ("medical",))])
+def test_an_answer_far_less_sure_is_not_shown_beside_another(
+    tmp_path: Path, other: float, shown: tuple[str, ...]
+) -> None:
+    def script(name: str, confidence: float) -> FakeSkill:
+        return FakeSkill(name, lambda _: [SkillAnswer(name, "answered", name, confidence=confidence)])
+
+    skills = {"medical": script("medical", 0.95), "finance": script("finance", other)}
+    assert make_agent(skills, tmp_path / "s").ask("medical and finance").domains == shown
+
+
 @pytest.mark.parametrize(
     ("question", "text"),
     [

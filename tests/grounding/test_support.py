@@ -82,6 +82,30 @@ def test_who_owes_whom_is_not_turned() -> None:
     assert check("The tenant must return the deposit to the landlord.", source, "q").reason == "turned"
 
 
+NOTE = [
+    "The means test compares the income of the household with the median income of the state.",
+    "A second discharge is possible only eight years after the filing of the earlier case.",
+]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "reason"),
+    [
+        (
+            "The income limit of the means test is eight years after the filing of the earlier case.",
+            "borrowed",
+        ),
+        ("A second discharge is possible eight years after the filing of the earlier case.", ""),
+        ("The means test compares the income with the median income of the state.", ""),
+    ],
+)
+def test_what_is_asked_about_is_not_given_the_value_of_another_sentence(sentence: str, reason: str) -> None:
+    verdict = support.check(
+        sentence, NOTE, "What is the income limit of the means test?", context="Bankruptcy"
+    )
+    assert verdict.reason == reason
+
+
 def test_a_dropped_negation_is_caught() -> None:
     source = "The tablet is not crushed. Alcohol must not be taken with it."
     assert check("The tablet is not crushed.", source, "q").supported

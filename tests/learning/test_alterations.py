@@ -21,6 +21,9 @@ STRANGERS = Strangers(
     ["degrees", "melting", "conducts"],
 )
 CLAIMS = [Claim(part, PARTS, index, "verbatim", "Flat 12") for index, part in enumerate(PARTS)]
+CLAIMS += [
+    Claim("The fee is 35 percent.", PARTS, 2, "written", "Flat 12", "What is the fee for late payment?")
+]
 
 
 def every(kind: str) -> list[tuple[Claim, str]]:
@@ -69,6 +72,17 @@ def test_what_steps_in_comes_from_outside_or_from_elsewhere_in_the_source() -> N
         assert set(names(sentence)) <= set(names(claim.source))
     for claim, sentence in every("subject"):
         assert set(re.findall(r"\w+", sentence.lower())) <= set(re.findall(r"\w+", claim.source.lower()))
+
+
+def test_what_another_sentence_says_is_said_of_what_was_asked_about() -> None:
+    for claim, sentence in every("predicate"):
+        assert sentence.startswith("The fee for late payment ")
+        assert sentence.rpartition(" ")[2] in " ".join(claim.parts[:2])
+    for question in ("What is the deposit?", "What is flat 12?", "How much is the fee for late payment?"):
+        asked = Claim("The fee is 35 percent.", PARTS, 2, "written", "Flat 12", question)
+        assert (
+            altered(asked, "predicate", STRANGERS, random.Random(0)) is None
+        )  # one word, the title, no name
 
 
 def test_a_cell_gives_way_to_one_of_another_row_or_column() -> None:

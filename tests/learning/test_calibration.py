@@ -107,8 +107,31 @@ def test_given_passages_are_fitted_where_there_are_enough_others(
     decision, predictions = calibrate([(parts["questions.jsonl"], tmp_path / "larger", 1.0)], model)
     bold = figures(predictions, decision, "bold")["questions, given"]
     assert (bold["answerable"], bold["unanswerable"]) == (len(DRUGS), len(DRUGS))
-    assert bold["coverage"] >= 0.66  # of three, what GIVEN_COVERAGE leaves
+    assert bold["coverage"] >= 0.66  # of three, what COVERED leaves
     assert decision.given.thresholds["cautious"] >= decision.given.thresholds["bold"]
+
+
+def test_where_a_document_is_named_its_own_passages_are_judged_by_themselves(
+    parts: dict[str, Path], tmp_path: Path
+) -> None:
+    drugs = [f"{drug}{letter}" for letter in "abcdefghijkl" for drug in DRUGS]
+    passages = [Passage(f"{drug}#a", f"side effect of {drug} : nausea .", drug) for drug in drugs]
+    passages += [Passage(f"{drug}#b", f"{drug} is taken with water .", drug) for drug in drugs]
+    PassageStore.build(passages, tmp_path / "leaflets", HashingEmbeddings())
+    rows = [
+        {"question": f'in the leaflet "{d}", what is the side effect ?', "gold": [f"{d}#a"]} for d in drugs
+    ]
+    write_jsonl(tmp_path / "named.jsonl", rows)
+    model = load_evidence(parts["evidence"] / "best", threads=1)
+    decision, predictions = calibrate([(tmp_path / "named.jsonl", tmp_path / "leaflets", 1.0)], model)
+    own = [prediction for prediction in predictions if prediction.kind == "named"]
+    assert (sum(p.answerable for p in own), sum(not p.answerable for p in own)) == (len(drugs), len(drugs))
+    assert decision.named != model.decision.named
+    bold = decision.named.thresholds["bold"]
+    assert sum(p.probability >= bold for p in own if p.answerable) >= 0.9 * len(drugs)
+    assert (
+        decision.english == model.decision.english
+    )  # where the document is not there, nothing is left to judge
 
 
 def test_questions_of_another_store_are_refused(parts: dict[str, Path], tmp_path: Path) -> None:
@@ -161,6 +184,8 @@ def test_the_command_writes_a_calibration_and_protects_other_folders(
 
 def test_a_decision_of_other_fields_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "decision.json"
+    write_json(path, {kind: fitted for kind, fitted in UNFITTED.model_dump().items() if kind != "named"})
+    assert read_decision(path).named == UNFITTED.english  # as it was judged before there was the kind
     path.write_text(json.dumps({"english": UNFITTED.model_dump()["english"]}))
     with pytest.raises(DataError, match=r"chinese: Field required.*collegium calibrate"):
         read_decision(path)

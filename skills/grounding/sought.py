@@ -1,0 +1,62 @@
+"""Whether a passage has the sort of figure that a question asks for: a time, a number, an amount, a dose.
+
+"How long" is not answered by a passage without a word of time, nor "the starting dose" by one without a dose, however
+near its subject is. Knows texts only; English only.
+"""
+
+from __future__ import annotations
+
+import re
+
+from skills.records import Passage
+
+_COUNT = r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|sixty|ninety|hundred"
+_TIME = (
+    r"\b(?:second|minute|hour|day|night|week|fortnight|month|quarter|year|decade|lifetime)s?\b|\b(?:daily|nightly|weekly"
+    r"|monthly|quarterly|annual|annually|yearly|once|twice|immediately|immediate|promptly|prompt|at any time|indefinite"
+    r"|indefinitely|permanent|permanently|lifelong|life|forever|age|aged|until|expires?|ends?|anniversary|birthday)\b"
+)
+_QUANTITY = (
+    rf"{_COUNT}|half|third|quarter|double|triple|percent|per cent|no|none|nothing|free|unlimited|any)\b|%"
+)
+
+_SOUGHT = (
+    (
+        re.compile(
+            r"\bhow (?:long (?!a\b|an\b|is the (?:form|test)\b|and\b|or\b|hair\b)|soon\b|often\b|old\b)"
+            r"|\bhow many (?:second|minute|hour|day|night|week|month|year)s?\b|\b(?:what|which) age\b"
+            r"|\bwhat(?: i|')s the (?:[\w-]+ )?(?:deadline|statute of limitations|limitation period|notice period)\b",
+            re.IGNORECASE,
+        ),
+        re.compile(_TIME, re.IGNORECASE),
+    ),
+    (
+        re.compile(
+            r"\bhow (?:many|much)\b(?! (?:more |less )?(?:likely|worse|better|harder))", re.IGNORECASE
+        ),
+        re.compile(rf"{_QUANTITY}|{_TIME}", re.IGNORECASE),
+    ),
+    (
+        re.compile(
+            r"\b(?:what|which|whats)(?:'s)?(?: (?!if\b|happens?\b)[\w-]+){0,4} (?:dose|dosage|strength)\b"
+            r"|\b(?:starting|initial|usual|maximum|max|recommended|standard|loading|maintenance|target) (?:daily )?"
+            r"dos(?:e|age)\b"
+            r"|\bhow many (?:mg|mcg|milligrams?|micrograms?|ml|tablets?|pills?|puffs?|units?)\b",
+            re.IGNORECASE,
+        ),
+        re.compile(
+            rf"(?:(?:{_COUNT}|half)\b)[\d.,]*(?: or| to|-)?(?: [\d.,]+| [a-z]+)?[ -]?|pea-)"
+            r"(?:mg|mcg|µg|micrograms?|milligrams?|grams?|g|ml|millilit(?:re|er)s?|iu|units?|puffs?|tablets?|capsules?|pills?|drops?|sprays?|patch(?:es)?"
+            r"|inhalations?|doses|fingertips?|sized)\b",
+            re.IGNORECASE,
+        ),
+    ),
+)
+"""What asks for a figure, and what a passage that holds one has."""
+
+
+def lacks_what_is_sought(question: str, passage: Passage) -> bool:
+    """Whether the question asks for a time, a number, an amount or a dose, and the passage has none."""
+    return any(
+        asks.search(question) is not None and holds.search(passage.text) is None for asks, holds in _SOUGHT
+    )
