@@ -17,7 +17,7 @@ from skills.records import Citation, Language, SkillAnswer
 from skills.retrieval.text import says_chinese
 
 SURE = 0.6
-"""Share of the surest answer's confidence from which another domain's answer to the same question is shown beside it."""
+"""Share of the surest answer's confidence from which another domain's answer to that question is shown beside it."""
 _MARK = re.compile(r"\[(\d+)\]")
 
 

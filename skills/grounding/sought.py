@@ -17,14 +17,16 @@ _TIME = (
     r"|indefinitely|permanent|permanently|lifelong|life|forever|age|aged|until|expires?|ends?|anniversary|birthday)\b"
 )
 _QUANTITY = (
-    rf"{_COUNT}|half|third|quarter|double|triple|percent|per cent|no|none|nothing|free|unlimited|any)\b|%"
+    rf"{_COUNT}|half|third|quarter|double|triple|percent|per cent|no|none|nothing|free|unlimited|any"
+    r"|rare|unknown|not known|unclear|var(?:y|ies)|depends?)\b|%"
 )
 
 _SOUGHT = (
     (
         re.compile(
             r"\bhow (?:long (?!a\b|an\b|is the (?:form|test)\b|and\b|or\b|hair\b)|soon\b|often\b|old\b)"
-            r"|\bhow many (?:second|minute|hour|day|night|week|month|year)s?\b|\b(?:what|which) age\b"
+            r"|\bhow many (?:second|minute|hour|day|night|week|month|year)s?\b(?! (?:did|had|was|were)\b)"
+            r"|\b(?:what|which) age\b"
             r"|\bwhat(?: i|')s the (?:[\w-]+ )?(?:deadline|statute of limitations|limitation period|notice period)\b",
             re.IGNORECASE,
         ),

@@ -1,0 +1,66 @@
+"""What the evidence encoder is given to read, by a model whose scores are written down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import pytest
+
+from skills.grounding.decision import UNFITTED
+from skills.grounding.evidence import CANDIDATES, FIRST, SURE, EvidenceModel, divided
+from skills.records import Passage, ScoredPassage
+from skills.retrieval.encoder import Encoder
+
+
+class Written(EvidenceModel):
+    """Scores by text; any other text has -5."""
+
+    def __init__(self, scores: dict[str, float]) -> None:
+        head = {"weight": np.zeros(2), "bias": np.zeros(1)}
+        super().__init__(cast("Encoder", None), head, UNFITTED, 64)
+        self.scores, self.given = scores, list[str]()
+
+    def logits(self, question: str, texts: Sequence[str]) -> list[float]:
+        self.given += texts
+        return [self.scores.get(text, -5.0) for text in texts]
+
+
+def found(count: int, title: str = "") -> list[ScoredPassage]:
+    """Passages of documents of their own, the first one best."""
+    return [
+        ScoredPassage(Passage(f"d{n}#a", f"text {n}", title), 1 - n / 100, similarity=0.5, out_of=500)
+        for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sure", "read"), [("text 2", FIRST), ("text 7", CANDIDATES), ("text 9", CANDIDATES)]
+)
+def test_it_reads_on_until_it_is_sure(sure: str, read: int) -> None:
+    model = Written({sure: SURE})
+    ranked = model.rank("what is said ?", found(12))
+    assert model.given == [f"text {n}" for n in range(read)]
+    assert len({item.passage.id for item in ranked}) == 12
+    scores = [item.score for item in ranked]
+    assert scores == pytest.approx(sorted(scores, reverse=True))
+    assert (ranked[0].passage.text == sure) is (sure != "text 9")  # the tenth is not read
+
+
+def test_passages_of_other_documents_take_no_place_among_those_that_are_read() -> None:
+    question = 'in the contract "lease", what is said ?'
+    strange, own = found(10, "loan"), found(12, "lease")[10:]
+    judged, rest = divided(question, [*strange, *own])
+    assert (judged, rest) == (own, strange)
+    model = Written({"lease\ntext 11": 3.0})
+    chosen = model.select(question, [*strange, *own])
+    assert model.given == ["lease\ntext 10", "lease\ntext 11"]
+    assert [(item.passage.title, item.enough) for item in chosen] == [("lease", True), ("lease", False)]
+    assert [signs.kind for signs in model.signs(question, own)] == ["named", "named"]
+    assert model.rank(question, [*strange, *own])[0].passage.text == "text 11"
+
+
+def test_where_all_are_of_other_documents_they_are_named_and_judged_0() -> None:
+    chosen = Written({}).select('in the contract "lease", what is said ?', found(3, "loan"))
+    assert [(item.passage.title, item.score, item.enough) for item in chosen] == [("loan", 0.0, False)] * 3
