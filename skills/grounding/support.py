@@ -17,6 +17,7 @@ from skills.grounding.cells import is_row, misplaced
 from skills.retrieval.text import STOP_WORDS, terms, words
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_COUNT = re.compile(r"\d+(?:[.,]\d+)*(?:[ -][a-z]+)?")
 _MARK = re.compile(r"\s*\[\d+(?:\s*,\s*\d+)*\]")
 NEGATION = re.compile(
     r"\b(?:not|no|never|none|neither|nor|cannot|without|unless|except)\b|n't\b|不|没|无|未|非|勿|禁",
@@ -122,15 +123,18 @@ def check(sentence: str, parts: Sequence[str], question: str, *, context: str = 
 def _borrowed(sentence: str, parts: Sequence[set[str]], question: str, context: str) -> bool:
     """Whether what was asked is said of a part that is about something else: "the income limit is eight years".
 
-    The part that gives the sentence what neither question nor title has must have half of the words, two or more, that
-    the sentence has from the question; its figures may be repeated anywhere. ``parts``: their terms.
+    Words that the sentence has from the question alone must stand in the source, and half of them, where there are two
+    or more, in the part that gives the sentence what neither question nor title has. Figures of the question and what
+    they count may be repeated anywhere. ``parts``: their terms.
     """
-    mine, asked, titled = (set(terms(text)) for text in (sentence, question, context))
-    told, echoed = mine - asked - titled, {word for word in (mine & asked) - titled if not numbers(word)}
-    if not told or len(echoed) < ECHOED:
+    mine, asked, titled = (set(terms(text)) for text in (_COUNT.sub(" ", sentence), question, context))
+    told, echoed = mine - asked - titled, (mine & asked) - titled
+    if not told:
         return False
+    if not echoed <= set().union(*parts):
+        return True
     origin = max(parts, key=lambda theirs: (len(theirs & told), len(theirs & mine), -len(theirs)))
-    return 2 * len(echoed & origin) < len(echoed)
+    return len(echoed) >= ECHOED and 2 * len(echoed & origin) < len(echoed)
 
 
 def _turned(sentence: str, source: str) -> bool:

@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice, takewhile
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -16,6 +17,7 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
 import prompts
 from skills.grounding import tables
+from skills.grounding.asked import begins_with, sides, subject
 from skills.grounding.citations import cite, mark_numbers
 from skills.grounding.documents import named_document
 from skills.grounding.evidence import unit_text
@@ -33,7 +35,7 @@ from skills.records import (
     Token,
     Verified,
 )
-from skills.retrieval.text import is_chinese, sentences
+from skills.retrieval.text import is_chinese, sentences, terms
 
 MAX_TOKENS = 160
 """Longest answer, in tokens."""
@@ -41,6 +43,11 @@ QUOTED = 2
 """Sentences of a source that stand in for unsupported writing, at most."""
 LONG = 5
 """Sentences up to which a long answer goes on with its source's."""
+DEFINING = 2.0
+"""What a sentence that begins with what is asked about gains; of 418 questions of that form the quotes' token F1 with
+their authors' answers rises from .750 to .763."""
+ROWS = 8
+"""Rows of a table, or items of a list, that are shown with the sentence that leads to them, at most."""
 NEAR, FAR = 0.5, 4.0
 """Distance to the best sentence's score within which a sentence answers the question as well as the best, and beyond
 which it misses the point."""
@@ -52,6 +59,7 @@ _CLAIM = re.compile(
     r"\b(?:is|are|was|were) (?:it|this|that|the following)\b[^?]{0,30}\b(?:true|correct|right)\b|\btrue or false\b",
     re.IGNORECASE,
 )
+_ITEM = re.compile(r"[-*•·]\s|\(?(?:\d{1,2}|[a-z])[.)]\s")
 _LEANS = re.compile(
     r"^(?:these|those|they|such|also,|however,|he or she|this (?!condition|disease|disorder|syndrome|agreement|contract"
     r"|section|act\b|law\b))",
@@ -107,7 +115,8 @@ class Writer:
                       that misses the point, nor is a question or a bare yes or no that was not asked for; it is
                       released as soon as one came from a sentence near the best
             3 quote   where none did, the best sentence goes first, word for word
-            4 add     to a long answer: the source's further sentences that bear on the question; a short one ends after
+            4 add     where two things are to be set apart, the best sentence about one that nothing was said of
+            5 add     to a long answer: the source's further sentences that bear on the question; a short one ends after
                       its first
 
         Chinese evidence is quoted, not rewritten: the default base does not write Chinese. ``quote``: so is this. So is
@@ -134,6 +143,9 @@ class Writer:
                 shown.append(marked)
                 spans.append(unit.span)
                 yield Token(marked if len(shown) == 1 else f" {marked}", domain)
+                if unit.text.rstrip().endswith(":"):
+                    for row in _listed_after(unit, passage.text):
+                        yield from show(row, row.text)
 
         quote = quote or is_chinese(passage.text)
         user = "" if quote else self._prompt(question, evidence, ranked, configuration)
@@ -164,6 +176,14 @@ class Writer:
                 yield from show(unit, unit.text)
             for item in held if length != "short" else ():
                 yield from show(*item)
+        if length != "short":
+            for side in sides(question):
+                if not side <= set(terms(" ".join(shown))):
+                    told = (
+                        unit for _, unit in ranked if side <= set(terms(unit.text)) and unit.span not in spans
+                    )
+                    for unit in islice(told, 1):
+                        yield from show(unit, unit.text)
         if length == "long":
             for unit in read:
                 if len(shown) < LONG and unit not in far and unit.span not in spans:
@@ -212,7 +232,13 @@ class Writer:
             if any(start <= unit.start and unit.end <= end for start, end in evidence.spans)
         ]
         found = [unit for unit in found if not unit.text.rstrip().endswith(("?", "？"))] or found
-        scores = self._reader(question, [unit_text(passage, unit) for unit in found])
+        about = subject(question)
+        scores = [
+            score + DEFINING * begins_with(unit.text, about)
+            for score, unit in zip(
+                self._reader(question, [unit_text(passage, unit) for unit in found]), found, strict=True
+            )
+        ]
         return sorted(zip(scores, found, strict=True), key=lambda pair: (-pair[0], pair[1].start))
 
     def write_from_passages(
@@ -291,6 +317,15 @@ def _before(unit: Unit, text: str) -> Unit | None:
     return before[-1]
 
 
+def _listed_after(unit: Unit, text: str) -> list[Unit]:
+    """The rows of a table or the items of a list that a sentence leads to, ROWS at most."""
+    rows = {(row.start, row.end) for row in tables.rows(text)}
+    following = (other for other in units(text) if other.start >= unit.end)
+    return list(
+        islice(takewhile(lambda other: other.span in rows or _ITEM.match(other.text), following), ROWS)
+    )
+
+
 def _listed(passages: Sequence[Passage], question: str) -> str:
     listed = "\n".join(f"[{number}] {passage.text}" for number, passage in enumerate(passages, start=1))
     return prompts.load("passages").render(passages=listed, question=question)
@@ -299,5 +334,5 @@ def _listed(passages: Sequence[Passage], question: str) -> str:
 def _with_mark(sentence: str) -> str:
     """A sentence on one line that ends with the mark [1], whatever marks it had."""
     body = " ".join(without_marks(sentence).split())
-    closing = body[-1] if body and body[-1] in ".!?。！？" else "."
-    return f"{body.rstrip('.!?。！？').rstrip()} [1]{closing}"
+    closing = body[-1] if body and body[-1] in ".!?:。！？" else "."
+    return f"{body.rstrip('.!?:。！？').rstrip()} [1]{closing}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from typer.testing import CliRunner
 
 from agent.cli.main import app
 from agent.evaluation.bench.figures import ratio, spread
+from agent.evaluation.bench.peer_process import PeerProcess
 from agent.evaluation.bench.soak import soak
+from skills.errors import ModelError
 from skills.llm import ChatTurn, GenerationRequest, Piece
 from skills.llm.llamacpp import LlamaCppEngine
 from skills.llm.scripted import ScriptedEngine
@@ -54,6 +57,22 @@ def test_a_soak_tells_answers_that_got_another_ones_words() -> None:
     assert not result.clean
     assert 1 <= len(result.crossed) <= 10
     assert result.answered + result.cancelled + len(result.crossed) == 97
+
+
+def test_a_peer_answers_in_a_process_of_its_own(tmp_path: Path) -> None:
+    model = make_model(tmp_path / "llama", "llama")
+    gguf = str(write_gguf(tmp_path / "llama.gguf", model))
+    adapters = {"a": make_adapter(tmp_path / "a", model, seed=1)}
+    asked = [GenerationRequest((ChatTurn("user", "what is owed?"),), adapter="a", max_tokens=4)] * 2
+    with PeerProcess("collegium", gguf, adapters, 1) as peer:
+        timing = peer(asked)
+        assert (timing.requests, timing.tokens > 0) == (2, True)
+        assert 0 < timing.first <= timing.total
+        with pytest.raises(ModelError, match=r"'collegium' failed: .*no adapter 'b'"):
+            peer([replace(asked[0], adapter="b")])
+        assert peer(asked[:1]).requests == 1  # it is still there
+    with pytest.raises(ModelError, match="ended"):
+        peer(asked)
 
 
 def test_ratios_are_taken_round_by_round() -> None:

@@ -95,6 +95,7 @@ NOTE = [
             "The income limit of the means test is eight years after the filing of the earlier case.",
             "borrowed",
         ),
+        ("The limit for a second discharge is eight years after the filing of the earlier case.", "borrowed"),
         ("A second discharge is possible eight years after the filing of the earlier case.", ""),
         ("The means test compares the income with the median income of the state.", ""),
     ],

@@ -396,6 +396,32 @@ def test_a_sentence_that_leans_on_the_one_before_brings_it(pack: Pack) -> None:
     )
 
 
+def test_a_sentence_that_leads_to_a_table_or_a_list_brings_it(pack: Pack) -> None:
+    table = "Stages of bronchitis, in weeks:\nstage | weeks\nacute | 1 to 3\nchronic | over 12\nRest is good."
+    assert answer_from(pack, table, "What are the stages of bronchitis?") == (
+        "Stages of bronchitis, in weeks [1]: acute: weeks = 1 to 3 [1]. chronic: weeks = over 12 [1]."
+    )
+    items = "The signs of bronchitis are:\n- cough\n- phlegm\n\nRest is good."
+    steps = ["The signs of bronchitis are [1]:"]
+    for given in ([], steps):
+        assert answer_from(pack, items, "What are the signs of bronchitis?", given) == (
+            "The signs of bronchitis are [1]: - cough [1]. - phlegm [1]."
+        )
+
+
+def test_what_is_asked_about_is_defined_and_both_sides_are_told(pack: Pack) -> None:
+    text = (
+        "With smoke in the air there is more bronchitis in winter. Bronchitis is a swelling of the airways. "
+        "Asthma is a narrowing of the airways. Rest is good."
+    )
+    assert answer_from(pack, text, "What is bronchitis?") == "Bronchitis is a swelling of the airways [1]."
+    told = answer_from(pack, text, "What is the difference between asthma and bronchitis?")
+    assert "Asthma is a narrowing of the airways [1]." in told
+    assert "ronchitis" in told
+    steps = ["Asthma is a narrowing of the airways [1]."]
+    assert "ronchitis" in answer_from(pack, text, "difference between asthma and bronchitis?", steps)
+
+
 def test_a_question_that_the_model_repeats_is_not_shown(pack: Pack) -> None:
     text = "What are the symptoms of bronchitis? The symptoms of bronchitis are cough and phlegm."
     steps = ["What are the symptoms of bronchitis [1]? The symptoms of bronchitis are cough and phlegm [1]."]

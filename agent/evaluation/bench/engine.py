@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from agent.evaluation.bench import peers
 from agent.evaluation.bench.figures import ratio, spread
 from agent.evaluation.bench.machine import bandwidth
+from agent.evaluation.bench.peer_process import WAYS, PeerProcess
 from agent.evaluation.bench.peers import Timing
 from agent.evaluation.bench.prompts import grounded_requests
 from skills import weights
@@ -42,19 +44,18 @@ def engine(repeats: int) -> dict[str, Any]:
         )
     adapters = {pack.name: pack.adapter for pack in packs if pack.adapter is not None}
     threads = default_threads()
+    answers = _answers(packs, adapters, threads, repeats)
     ours = LlamaCppEngine(BASE, adapters, threads=threads)
-    undrafted = LlamaCppEngine(BASE, adapters, threads=threads, speculation=False)
     try:
         figures = {
             "threads": threads,
-            **_answers(ours, undrafted, packs, adapters, threads, repeats),
-            "acceptance": round(ours.statistics.acceptance, 3),
+            **answers,
             **_prompt_read_again(ours, packs[0].name, repeats),
             **_streams(ours, packs, repeats),
+            "acceptance": round(ours.statistics.acceptance, 3),
         }
     finally:
         ours.close()
-        undrafted.close()
     moved = bandwidth()
     size = fast_copy(weights.ensure(BASE), weights.base_hash(BASE)).stat().st_size
     figures["memory_limit_tokens_per_s"] = round(moved / size, 1)
@@ -62,50 +63,16 @@ def engine(repeats: int) -> dict[str, Any]:
     return figures
 
 
-def _answers(
-    ours: LlamaCppEngine,
-    undrafted: LlamaCppEngine,
-    packs: Sequence[Pack],
-    adapters: dict[str, Path],
-    threads: int,
-    repeats: int,
-) -> dict[str, Any]:
+def _answers(packs: Sequence[Pack], adapters: dict[str, Path], threads: int, repeats: int) -> dict[str, Any]:
     """Tokens a second of an answer, with the reading of its prompt and without; one question of each pack a round."""
-    from skills.llm.torch_engine import TorchEngine
-
-    torch = TorchEngine(BASE, adapters, context=2048)
-    plain = peers.plain_llamacpp(BASE, threads)
-    pipeline = peers.langchain_pipeline(BASE, adapters[packs[0].name])
-    batch = peers.mixed_batch(BASE, adapters)
-
-    def each(
-        answer: Callable[[GenerationRequest], Timing],
-    ) -> Callable[[Sequence[GenerationRequest]], Timing]:
-        def answer_all(requests: Sequence[GenerationRequest]) -> Timing:
-            timings = [answer(request) for request in requests]
-            sums = (sum(t.first for t in timings), sum(t.total for t in timings))
-            return Timing(*sums, sum(t.tokens for t in timings), requests=len(timings))
-
-        return answer_all
-
-    ways: dict[str, Callable[[Sequence[GenerationRequest]], Timing]] = {
-        "collegium": each(lambda request: peers.timed(ours, request)),
-        "collegium_without_speculation": each(lambda request: peers.timed(undrafted, request)),
-        "collegium_without_adapter": each(
-            lambda request: peers.timed(undrafted, replace(request, adapter=None))
-        ),
-        "plain_llamacpp_without_adapter": each(plain),
-        "peft_set_adapter": each(lambda request: peers.timed(torch, request)),
-        "peft_mixed_batch": batch,
-        "langchain_transformers_pipeline": each(pipeline),
-    }
     asked = [grounded_requests(pack, repeats + 1) for pack in packs]
     rounds = [[replace(row[number], max_tokens=ANSWER) for row in asked] for number in range(repeats + 1)]
-    found: dict[str, list[Timing]] = {name: [] for name in ways}
-    for requests in rounds:
-        for name, way in ways.items():
-            found[name].append(way(requests))
-    torch.close()
+    found: dict[str, list[Timing]] = {name: [] for name in WAYS}
+    with ExitStack() as stack:
+        processes = {name: stack.enter_context(PeerProcess(name, BASE, adapters, threads)) for name in WAYS}
+        for requests in rounds:
+            for name, process in processes.items():
+                found[name].append(process(requests))
     figures: dict[str, Any] = {}
     timings = {name: rows[1:] for name, rows in found.items()}  # the first round warms up
     for figure, value in (("tokens_per_s", _speed), ("decode_tokens_per_s", _decode)):
