@@ -12,7 +12,7 @@ from skills.retrieval.text import terms
 
 MOST = 4
 """Words up to which what is asked about is one thing."""
-HEAD = 4
+HEAD = 6
 """Words that a sentence about something may have around its name at the beginning."""
 
 _ABOUT = re.compile(

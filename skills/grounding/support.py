@@ -106,7 +106,7 @@ def check(sentence: str, parts: Sequence[str], question: str, *, context: str = 
         return Support(False, "words", nearest)
     if (NEGATION.search(body) and not NEGATION.search(source)) or _lost_negation(body, parts[nearest]):
         return Support(False, "negation", nearest)
-    if _turned(body, source):
+    if _turned(body, source) or _equated(body, source):
         return Support(False, "turned", nearest)
     short = len(body.split()) < SHORTEST
     if misplaced(f"{question} {body}" if short else body, numbers(body), parts):
@@ -149,6 +149,32 @@ def _turned(sentence: str, source: str) -> bool:
         word in TURNING and at >= 1 and tuple(mine[max(0, at - 2) : at + 1]) not in known
         for at, word in enumerate(mine)
     )
+
+
+def _equated(sentence: str, source: str) -> bool:
+    """Whether "is" stands where the source has "or": "a hostile environment is when a benefit depends on favours" of
+    "if it creates a hostile environment, or when a benefit depends on favours"."""
+    theirs = dict(_gaps(source))
+    return any(
+        "or" in theirs.get(pair, ()) and "or" not in gap and _COPULAS & gap and not _COPULAS & theirs[pair]
+        for pair, gap in _gaps(sentence)
+    )
+
+
+def _gaps(text: str) -> list[tuple[tuple[str, str], set[str]]]:
+    """Neighbouring content words of a text with the function words between them."""
+    found: list[tuple[tuple[str, str], set[str]]] = []
+    before, gap = "", set[str]()
+    for word in _WORD.findall(text.lower()):
+        if word in STOP_WORDS:
+            gap.add(word)
+        else:
+            found.append(((before, word), gap))
+            before, gap = word, set()
+    return found
+
+
+_COPULAS = frozenset("is are was were be means".split())
 
 
 def _sequence(text: str) -> list[str]:

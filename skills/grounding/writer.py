@@ -44,8 +44,8 @@ QUOTED = 2
 LONG = 5
 """Sentences up to which a long answer goes on with its source's."""
 DEFINING = 2.0
-"""What a sentence that begins with what is asked about gains; of 418 questions of that form the quotes' token F1 with
-their authors' answers rises from .750 to .763."""
+"""What the first sentence that begins with what is asked about gains; of 418 questions of that form the quotes' token
+F1 with their authors' answers rises from .750 to .766."""
 ROWS = 8
 """Rows of a table, or items of a list, that are shown with the sentence that leads to them, at most."""
 NEAR, FAR = 0.5, 4.0
@@ -233,12 +233,9 @@ class Writer:
         ]
         found = [unit for unit in found if not unit.text.rstrip().endswith(("?", "？"))] or found
         about = subject(question)
-        scores = [
-            score + DEFINING * begins_with(unit.text, about)
-            for score, unit in zip(
-                self._reader(question, [unit_text(passage, unit) for unit in found]), found, strict=True
-            )
-        ]
+        defining = next((unit for unit in found if begins_with(unit.text, about)), None)
+        read = self._reader(question, [unit_text(passage, unit) for unit in found])
+        scores = [score + DEFINING * (unit is defining) for score, unit in zip(read, found, strict=True)]
         return sorted(zip(scores, found, strict=True), key=lambda pair: (-pair[0], pair[1].start))
 
     def write_from_passages(

@@ -82,6 +82,17 @@ def test_who_owes_whom_is_not_turned() -> None:
     assert check("The tenant must return the deposit to the landlord.", source, "q").reason == "turned"
 
 
+def test_an_alternative_is_not_what_the_other_one_is() -> None:
+    source = (
+        "It is unlawful if it creates a hostile work environment, or when a job benefit depends on favours."
+    )
+    question = "What is a hostile work environment?"
+    assert check(
+        "A hostile work environment is when a job benefit depends on favours.", source, question
+    ).reason == ("turned")
+    assert check("It is unlawful when a job benefit depends on favours.", source, question).supported
+
+
 NOTE = [
     "The means test compares the income of the household with the median income of the state.",
     "A second discharge is possible only eight years after the filing of the earlier case.",
