@@ -13,9 +13,7 @@ A request gives the same text whatever ran before it.
 
 from __future__ import annotations
 
-import math
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -36,10 +34,6 @@ from skills.llm.schedule import Scheduler
 
 _COMPACT = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
 """For llguidance, which llama.cpp holds output to a schema with: blanks are allowed without end otherwise."""
-
-
-GROWS = 60.0
-"""Seconds after which an engine that went back to fewer threads looks whether more cores are free again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +75,7 @@ class LlamaCppEngine:
         waiting: int = 64,
         speculation: bool = True,
     ) -> None:
-        """``context``: tokens of prompt and answer together. ``threads``: default one per free core, looked at anew
-        before each request: beside other work two threads wait for each other, up to forty times slower than one.
+        """``context``: tokens of prompt and answer together. ``threads``: default one per free core.
 
         ``slots``: requests computed at once, each with its own context; with more than one, the last digits
         of the arithmetic, and so now and then a word, depend on what runs beside a request. ``warm``: contexts
@@ -103,8 +96,6 @@ class LlamaCppEngine:
         self._context, self._sequences = min(context, int(limit)), max(slots, warm)
         self._speculation = speculation
         self._threads = threads or default_threads()
-        self._adapts = not threads and slots == 1
-        self._shrunk = -math.inf
         # Requests wait here and not in llama.cpp, which would compute even one that nobody wants any more.
         self._scheduler = Scheduler(slots, waiting, "llamacpp")
         self._lock = threading.Lock()  # over the fields below
@@ -124,11 +115,6 @@ class LlamaCppEngine:
         return self._context
 
     @property
-    def threads(self) -> int:
-        """That compute now."""
-        return self._threads
-
-    @property
     def statistics(self) -> Statistics:
         return self._statistics
 
@@ -145,11 +131,10 @@ class LlamaCppEngine:
         return tuple(sorted(self._files))
 
     def stream(self, request: GenerationRequest) -> Iterator[Piece]:
-        loaded = self._ready(request)
+        server = self._ready(request)
         body = _body(request) | {"stream": True, "stream_options": {"include_usage": True}}
 
         def produce(emit: Emit) -> None:
-            server = self._fitting(loaded)
             finish: str = ""
             usage: Mapping[str, int] = {}
             timings: Mapping[str, Any] = {}
@@ -231,25 +216,6 @@ class LlamaCppEngine:
             known = ", ".join(sorted(loaded.adapters)) or "none"
             raise ModelError(f"no adapter {request.adapter!r}; loaded: {known}", subject=request)
         return loaded
-
-    def _fitting(self, loaded: LlamaServer) -> LlamaServer:
-        """The server, or one with another number of threads where other cores are free than when it was loaded.
-
-        Called when a request's turn has come, so that none of ours computes. Fewer at once; more only after GROWS.
-        """
-        if not self._adapts:
-            return loaded
-        free, now = default_threads(), time.monotonic()
-        with self._lock:
-            if self._closed or self._loaded is not loaded or free == self._threads:
-                return loaded
-            if free > self._threads and now < self._shrunk + GROWS:
-                return loaded
-            if free < self._threads:
-                self._shrunk = now
-            self._threads = free
-            self._loaded = self._load(self._files)
-            return self._loaded
 
     def _load(self, files: Mapping[str, Path]) -> LlamaServer:
         return LlamaServer(

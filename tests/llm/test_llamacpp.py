@@ -69,24 +69,6 @@ def test_an_adapter_that_comes_late_leaves_running_requests_alone(
     fresh.close()
 
 
-def test_it_computes_on_as_many_cores_as_are_free(
-    tiny_llama_gguf: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Back to one at once, on to two only after a while; the words stay the same, and so does a chosen number."""
-    free, grows = [2], "skills.llm.llamacpp.GROWS"
-    monkeypatch.setattr("skills.llm.llamacpp.default_threads", lambda: free[0])
-    adapting = LlamaCppEngine(str(tiny_llama_gguf), context=256)
-    chosen = LlamaCppEngine(str(tiny_llama_gguf), context=256, threads=2)
-    first = text_of(adapting, ASK)
-    for cores, patience, threads in ((2, 60.0, 2), (1, 60.0, 1), (2, 60.0, 1), (2, 0.0, 2), (1, 0.0, 1)):
-        free[0] = cores
-        monkeypatch.setattr(grows, patience)
-        assert (text_of(adapting, ASK), text_of(chosen, ASK)) == (first, first)
-        assert (adapting.threads, chosen.threads) == (threads, 2)
-    adapting.close()
-    chosen.close()
-
-
 def test_an_exported_adapter_is_kept_and_used_again(
     engine: LlamaCppEngine, tiny_adapters: dict[str, Path], home: Path
 ) -> None:
