@@ -10,15 +10,15 @@ import re
 
 from skills.records import Passage
 
-_COUNT = r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|sixty|ninety|hundred"
+_COUNTED = r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|sixty|ninety|hundred|half)\b"
 _TIME = (
     r"\b(?:second|minute|hour|day|night|week|fortnight|month|quarter|year|decade|lifetime)s?\b|\b(?:daily|nightly|weekly"
     r"|monthly|quarterly|annual|annually|yearly|once|twice|immediately|immediate|promptly|prompt|at any time|indefinite"
     r"|indefinitely|permanent|permanently|lifelong|life|forever|age|aged|until|expires?|ends?|anniversary|birthday)\b"
 )
 _QUANTITY = (
-    rf"{_COUNT}|half|third|quarter|double|triple|percent|per cent|no|none|nothing|free|unlimited|any"
-    r"|rare|unknown|not known|unclear|var(?:y|ies)|depends?)\b|%"
+    rf"{_COUNTED}|%|\b(?:third|quarter|double|triple|percent|per cent|no|none|nothing|free|unlimited|any|rare|unknown"
+    r"|not known|unclear|var(?:y|ies)|depends?)\b"
 )
 
 _SOUGHT = (
@@ -47,9 +47,9 @@ _SOUGHT = (
             re.IGNORECASE,
         ),
         re.compile(
-            rf"(?:(?:{_COUNT}|half)\b)[\d.,]*(?: or| to|-)?(?: [\d.,]+| [a-z]+)?[ -]?|pea-)"
-            r"(?:mg|mcg|µg|micrograms?|milligrams?|grams?|g|ml|millilit(?:re|er)s?|iu|units?|puffs?|tablets?|capsules?|pills?|drops?|sprays?|patch(?:es)?"
-            r"|inhalations?|doses|fingertips?|sized)\b",
+            rf"(?:(?:{_COUNTED})[\d.,]*(?: or| to|-)?(?: [\d.,]+| [a-z]+)?[ -]?|pea-)"
+            r"(?:mg|mcg|µg|micrograms?|milligrams?|grams?|g|ml|millilit(?:re|er)s?|iu|units?|puffs?|tablets?|capsules?"
+            r"|pills?|drops?|sprays?|patch(?:es)?|inhalations?|doses|fingertips?|sized)\b",
             re.IGNORECASE,
         ),
     ),

@@ -17,7 +17,8 @@ from skills.grounding.cells import is_row, misplaced
 from skills.retrieval.text import STOP_WORDS, terms, words
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_COUNT = re.compile(r"\d+(?:[.,]\d+)*(?:[ -][a-z]+)?")
+_COUNT = re.compile(rf"{_NUMBER.pattern}(?:[ -][a-z]+)?")
+_COPULAS = frozenset("is are was were be means".split())
 _MARK = re.compile(r"\s*\[\d+(?:\s*,\s*\d+)*\]")
 NEGATION = re.compile(
     r"\b(?:not|no|never|none|neither|nor|cannot|without|unless|except)\b|n't\b|不|没|无|未|非|勿|禁",
@@ -154,7 +155,9 @@ def _turned(sentence: str, source: str) -> bool:
 def _equated(sentence: str, source: str) -> bool:
     """Whether "is" stands where the source has "or": "a hostile environment is when a benefit depends on favours" of
     "if it creates a hostile environment, or when a benefit depends on favours"."""
-    theirs = dict(_gaps(source))
+    theirs: dict[tuple[str, str], set[str]] = {}
+    for pair, gap in _gaps(source):
+        theirs.setdefault(pair, set()).update(gap)
     return any(
         "or" in theirs.get(pair, ()) and "or" not in gap and _COPULAS & gap and not _COPULAS & theirs[pair]
         for pair, gap in _gaps(sentence)
@@ -172,9 +175,6 @@ def _gaps(text: str) -> list[tuple[tuple[str, str], set[str]]]:
             found.append(((before, word), gap))
             before, gap = word, set()
     return found
-
-
-_COPULAS = frozenset("is are was were be means".split())
 
 
 def _sequence(text: str) -> list[str]:
