@@ -64,6 +64,10 @@ class ScoredPassage:
     """Cosine of question and passage under the store's embedder; None where it was not computed."""
     out_of: int = 0
     """Passages that it was chosen from."""
+    known: float = 0.0
+    """How near the question is to one that this passage is known to answer; 0: not (skills.retrieval.judged)."""
+    unanswered: float = 0.0
+    """The same to one that nothing in the store answers."""
 
 
 @dataclass(frozen=True, slots=True)

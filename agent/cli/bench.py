@@ -52,6 +52,7 @@ def _cells(value: Any) -> list[str]:
 
 def _soak(requests: int) -> None:
     """Prints one JSON object; exit 1 when a request was lost or got another's words."""
+    from agent.cli.progress import row_bars
     from agent.evaluation.bench.prompts import grounded_requests
     from agent.evaluation.bench.soak import soak
     from skills import weights
@@ -64,7 +65,8 @@ def _soak(requests: int) -> None:
     kinds = [*asked, *(replace(request, adapter=None) for request in asked[::2])]
     engine = load_engine("llamacpp", weights.DEFAULT_BASE, adapters)
     try:
-        result = soak(engine, kinds, requests)
+        with row_bars() as bars:
+            result = soak(engine, kinds, requests, done=bars("soak", requests, 0))
     finally:
         engine.close()
     print(json.dumps(asdict(result)))

@@ -1,4 +1,4 @@
-"""``collegium index``: build a store from documents, change it, list it and check it.
+"""``collegium index``: build a store from documents, change it, judge questions about it, list it and check it.
 
 Knows options, progress and reports; formats are ``ingest``'s, files are the store's (``skills.retrieval``).
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +21,7 @@ from skills.errors import UserError
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from skills.pack import Pack
     from skills.records import Passage
     from skills.retrieval.catalogue import Document
     from skills.retrieval.store_edit import Change
@@ -85,6 +86,42 @@ def build(
     _report(problems)
     facts = _facts(built.manifest.duplicates, problems)
     print(f"{store}: {len(built)} passages indexed with {model.id}{facts}")
+    if domain is not None and (questions := _pack(domain).examples("evidence")):
+        _judge(store, questions)
+
+
+@app.command("judge")
+def judge(
+    store: Store = None,
+    domain: Domain = None,
+    source: Annotated[
+        Path | None,
+        typer.Option("--in", help="JSON Lines: {question, gold: [passage id]}; no gold: nothing answers it."),
+    ] = None,
+) -> None:
+    """Give a store questions whose answer in it is known. Questions like them are answered accordingly, at once.
+
+    They take the place of those that it has. With --domain, --in is the pack's examples/evidence.jsonl.
+    """
+    place, _ = _place(store, domain)
+    if domain is not None and source is None:
+        questions = _pack(domain).examples("evidence")
+    elif source is None:
+        raise UserError("give --in FILE: the judged questions")
+    else:
+        from skills.files import read_jsonl
+
+        questions = list(read_jsonl(source, required=("question", "gold")))
+    _judge(place, questions)
+
+
+def _judge(store: Path, questions: list[dict[str, Any]]) -> None:
+    from skills.retrieval.store_edit import judge_questions
+
+    with terminal_bars() as bars:
+        done = judge_questions(store, questions, progress=_Reading(bars).embedded)
+    strange = f"; {done.strange} passages that they name are not in the store" if done.strange else ""
+    print(f"{store}: {done.questions} judged questions, {done.unanswered} that nothing answers{strange}")
 
 
 @app.command("add")
@@ -184,12 +221,16 @@ def _place(store: Path | None, domain: str | None) -> tuple[Path, Path | None]:
     if store is not None:
         raise UserError("--domain names the store; leave --store out")
 
+    pack = _pack(domain)
+    return pack.index, pack.folder / "corpus"
+
+
+def _pack(domain: str) -> Pack:
     from agent.settings import make_settings
     from skills.pack import discover, find
 
     settings = make_settings()
-    pack = find(discover(settings.domains, settings.trusted_domains)[0], domain)
-    return pack.index, pack.folder / "corpus"
+    return find(discover(settings.domains, settings.trusted_domains)[0], domain)
 
 
 def _report(problems: list[str]) -> None:

@@ -22,8 +22,13 @@ Kind = Literal["english", "chinese", "given", "named"]
 ones of the document that the question names."""
 RISKS: tuple[Risk, ...] = get_args(Risk)
 KINDS: tuple[Kind, ...] = get_args(Kind)
-FEATURES = ("bias", "logit", "lead", "coverage", "similarity", "margin", "missing_names", "size")
+FEATURES = (
+    *("bias", "logit", "lead", "coverage", "similarity", "margin", "missing_names", "size"),
+    *("known", "unanswered"),
+)
 """The signs, see skills.grounding.evidence.Signs; the bias is 1."""
+_LATER = {"known": 0.0, "unanswered": 0.0}
+"""Signs that a model may lack, since it was fitted before there were such."""
 
 
 class Fitted(BaseModel):
@@ -36,6 +41,7 @@ class Fitted(BaseModel):
     @field_validator("weights")
     @classmethod
     def _complete(cls, weights: dict[str, float]) -> dict[str, float]:
+        weights = _LATER | weights
         if set(weights) != set(FEATURES):
             raise ValueError(f"expected a weight for each of {', '.join(FEATURES)}, got {', '.join(weights)}")
         return weights

@@ -71,6 +71,10 @@ class Signs:
     """Share of the question's names and numbers that neither title nor text has, 0..1."""
     size: float
     """log10 of how many times SMALLEST passages it was chosen from: among many, one is similar by chance."""
+    known: float
+    """How near the question is to one that the passage is known to answer, 0..0.5; 0: not, or none is known."""
+    unanswered: float
+    """The same to one that nothing in the store answers."""
     kind: Kind
 
     def features(self) -> tuple[float, ...]:
@@ -84,6 +88,8 @@ class Signs:
             self.margin,
             self.missing_names,
             self.size,
+            self.known,
+            self.unanswered,
         )
 
 
@@ -200,6 +206,8 @@ class EvidenceModel:
                     margin=float(similarities[index] - highest.mean()) if len(highest) else 0.0,
                     missing_names=_missing_names(asked, item.passage),
                     size=math.log10(max(item.out_of, SMALLEST) / SMALLEST),
+                    known=item.known,
+                    unanswered=item.unanswered,
                     kind="chinese" if unread else _english_kind(question, item),
                 )
             )

@@ -10,7 +10,10 @@ import re
 
 from skills.records import Passage
 
-_COUNTED = r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|sixty|ninety|hundred|half)\b"
+_COUNTED = (
+    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|sixty|ninety|hundred"
+    r"|half)\b"
+)
 _TIME = (
     r"\b(?:second|minute|hour|day|night|week|fortnight|month|quarter|year|decade|lifetime)s?\b|\b(?:daily|nightly|weekly"
     r"|monthly|quarterly|annual|annually|yearly|once|twice|immediately|immediate|promptly|prompt|at any time|indefinite"

@@ -33,7 +33,7 @@ from skills.retrieval.columns import document_of
 from skills.retrieval.store import PassageStore
 from skills.retrieval.text import is_chinese
 
-TOLERATED: Mapping[Risk, float] = {"cautious": 0.05, "balanced": 0.12, "bold": 0.2}
+TOLERATED: Mapping[Risk, float] = {"cautious": 0.05, "balanced": 0.09, "bold": 0.2}
 """Share of the unanswerable questions that may be answered all the same, by the user's choice of risk. They are hard
 ones: only what answers is taken out, all that resembles it stays, and a pack's own may be near misses on purpose."""
 CHINESE_FLOORS: Mapping[Risk, float] = {"cautious": 0.65, "balanced": 0.5, "bold": 0.35}
@@ -222,7 +222,8 @@ def _samples(
     path: Path, store: PassageStore, weight: float, model: EvidenceModel, told: Told
 ) -> Iterator[Sample]:
     """Each question as it is, and without the documents that answer it and all that bear their titles; where it names a
-    document, also without those of its passages that answer."""
+    document, also without those of its passages that answer. In a store with judged questions each of these with them
+    and, as in a store that has none, without."""
     rows: list[dict[str, Any]] = list(read_jsonl(path, required=("question",)))
     shared = Counter(passage.title for passage in store.passages)
     for number, row in enumerate(rows, start=1):
@@ -248,7 +249,15 @@ def _samples(
         for judged, others in parts:
             right = tuple(_fold(item.passage.text) in texts for item in judged)
             signs = tuple(model.signs(question, judged, others, logits))
-            yield Sample(path.stem, question, signs, right, weight / len(rows))
+            sample = Sample(path.stem, question, signs, right, weight / len(rows))
+            if store.judged is None:
+                yield sample
+                continue
+            alone = tuple(replace(one, known=0.0, unanswered=0.0) for one in signs)
+            yield replace(sample, weight=sample.weight / 2)
+            yield replace(
+                sample, source=f"{path.stem}, no judged questions", signs=alone, weight=sample.weight / 2
+            )
         if gold and not is_chinese(question):
             wrong = [item.passage for item in searched if _fold(item.passage.text) not in texts]
             yield from _given(path.stem, question, gold[0], wrong[:GIVEN], weight / len(rows), model)

@@ -1,6 +1,6 @@
 """One score from several signals of how well a passage fits a query.
 
-    score = meaning + a words + b phrase + c document's words + d title's meaning + 2 named title
+    score = meaning + a words + b phrase + c document's words + d title's meaning + 2 named title + e known question
 
 Words (BM25) and meaning (cosine) are spread to 0..1 over the candidates of the query, since their scales
 differ from one query and one embedding model to the next. The weights were chosen for mean hit@5 and reciprocal rank
@@ -26,6 +26,8 @@ _PHRASE = 0.5
 _MENTION = 2.0
 _MENTION_FROM, _MENTION_FULL = 0.6, 0.9
 """Share of a title's weight from which it counts as named, and from which fully."""
+_KNOWN = 6.0
+"""Weight of how near the query is to a question that a row is known to answer."""
 _LONG_NAME = 10.0
 """idf sum at which a name is half convincing by itself; a single common word has about 4."""
 
@@ -48,6 +50,8 @@ class Signals:
     """Share of the title's idf that the query has, 0..1."""
     matched: Array
     """That idf itself: long and rare names weigh more."""
+    known: Array
+    """How near the query is to a question that the row is known to answer, 0..0.5; 0 in a store without such."""
 
 
 def _spread(values: Array) -> Array:
@@ -97,4 +101,5 @@ def fuse(signals: Signals, weights: Weights = ENGLISH) -> Array:
     words = weights.words * _spread(signals.body) + weights.phrase * _share(signals.phrase)
     document = weights.document * _spread(signals.document)
     meaning = _spread(signals.dense) + weights.title * _spread(signals.dense_title)
-    return words + document + meaning + _MENTION * _mention(signals.coverage, signals.matched)
+    named = _MENTION * _mention(signals.coverage, signals.matched)
+    return words + document + meaning + named + _KNOWN * signals.known

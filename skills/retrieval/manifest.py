@@ -15,9 +15,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from skills.errors import DataError
 from skills.files import read_json, sha256_file, sha256_text
+from skills.retrieval.judged import QUESTIONS
 
 FORMAT = 2
 FILES = ("passages.jsonl", "rows.safetensors", "dense.faiss", "titles.faiss", "lexical.safetensors")
+OPTIONAL = (QUESTIONS,)
+"""Files that a store may do without."""
 HASHED_AT_LOAD = 64 << 20
 """Bytes of a store up to which a load hashes them all."""
 
@@ -63,7 +66,11 @@ def write_manifest(folder: Path, *, embedder: str, dimension: int, count: int, d
         count=count,
         duplicates=duplicates,
         collegium=_version(),
-        files={name: _described(folder / name) for name in FILES},
+        files={
+            name: _described(folder / name)
+            for name in (*FILES, *OPTIONAL)
+            if name in FILES or (folder / name).is_file()
+        },
     )
     (folder / "manifest.json").write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
@@ -84,7 +91,8 @@ def verify(folder: Path, *, every_byte: bool = True) -> StoreManifest:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise DataError(f"manifest.json: {where}: {first['msg']}", subject=folder) from error
-    for name in FILES:
+    names = [*FILES, *(name for name in OPTIONAL if name in manifest.files)]
+    for name in names:
         path = folder / name
         if name not in manifest.files or not path.is_file():
             raise DataError(f"{name!r} is missing", subject=path)
@@ -92,7 +100,7 @@ def verify(folder: Path, *, every_byte: bool = True) -> StoreManifest:
             size, wanted = path.stat().st_size, manifest.files[name].bytes
             raise DataError(f"{name!r} has {size} bytes, not {wanted}", subject=path)
     if every_byte or sum(file.bytes for file in manifest.files.values()) <= HASHED_AT_LOAD:
-        for name in FILES:
+        for name in names:
             if sha256_file(folder / name) != manifest.files[name].sha256:
                 raise DataError(
                     f"{name!r} is damaged (its sha256 differs from the manifest's)", subject=folder / name

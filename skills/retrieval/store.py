@@ -5,6 +5,7 @@
     rows.safetensors      where each line begins; titles, documents, sources, jurisdictions and dates of the rows
     dense.faiss           flat inner-product index of the texts' vectors
     titles.faiss          the same of the distinct titles
+    questions.safetensors if questions about it were judged: their vectors, and which passages answer them
     lexical.safetensors   BM25 of passages' words and word pairs, of documents' words; the titles' words
 
 A folder is built under a temporary name and swapped in whole (``store_build``, ``store_edit``). Loading checks it
@@ -29,6 +30,7 @@ from skills.retrieval.columns import Columns
 from skills.retrieval.embedder import Array, LocalEmbeddings, load_embedder
 from skills.retrieval.flat_index import map_index, nearest, vectors_of
 from skills.retrieval.fusion import CHINESE, ENGLISH, NAMED, Signals, fuse, nominate
+from skills.retrieval.judged import QUESTIONS, JudgedQuestions
 from skills.retrieval.lexical import LexicalField, Postings
 from skills.retrieval.manifest import StoreManifest, verify
 from skills.retrieval.passage_file import PassageFile
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 
 _CANDIDATES = 200
 """Rows that each of the two searches nominates."""
+_KNOWN = 8
+"""Rows that are nominated for answering questions like the query."""
 
 
 class PassageStore:
@@ -76,6 +80,12 @@ class PassageStore:
         self._title = LexicalField.from_tensors(lexical, "title", len(self._columns.title))
         self._document = LexicalField.from_tensors(lexical, "document", len(self._columns.document))
         self._title_idf: Array = lexical["title_idf"]
+        self.judged: JudgedQuestions | None = None
+        """Questions whose answer here is known, if there are any."""
+        if QUESTIONS in manifest.files:
+            self.judged = JudgedQuestions.load(
+                folder / QUESTIONS, manifest.dimension, self._columns.row_of_id
+            )
         self.vectors = vectors_of(self.dense_index)
         """Vectors of the texts, (passages, dimension)."""
         self.title_vectors = vectors_of(self._title_index)
@@ -111,7 +121,7 @@ class PassageStore:
             raise UserError("cannot search for an empty query; expected a question or keywords")
         if k < 1:
             raise UserError(f"k is {k}; expected at least 1")
-        rows, signals = self.signals(query, max(_CANDIDATES, 2 * k), where=where)
+        rows, signals, unanswered = self.signals(query, max(_CANDIDATES, 2 * k), where=where)
         scores = fuse(signals, CHINESE if is_chinese(query) else ENGLISH)
         found: list[ScoredPassage] = []
         seen: set[tuple[str, str]] = set()
@@ -120,15 +130,25 @@ class PassageStore:
             if (key := (passage.title, passage.text)) in seen:
                 continue
             seen.add(key)
-            found.append(ScoredPassage(passage, float(scores[place]), float(signals.dense[place]), len(self)))
+            found.append(
+                ScoredPassage(
+                    passage,
+                    float(scores[place]),
+                    similarity=float(signals.dense[place]),
+                    out_of=len(self),
+                    known=float(signals.known[place]),
+                    unanswered=unanswered,
+                )
+            )
             if len(found) == k:
                 break
         return found
 
     def signals(
         self, query: str, candidates: int = _CANDIDATES, *, where: Filter | None = None
-    ) -> tuple[NDArray[np.int64], Signals]:
-        """Rows worth scoring, ascending, and their signals: what ``fuse`` is tuned on."""
+    ) -> tuple[NDArray[np.int64], Signals, float]:
+        """Rows worth scoring, ascending, and their signals: what ``fuse`` is tuned on; and how near the query is to a
+        question that nothing here answers."""
         among = None if where is None else self._columns.rows_where(where)  # (allowed,) or all
         chosen = slice(None) if among is None else among
         vector = self.embedder.query_vector(query)  # (dimension,)
@@ -146,18 +166,22 @@ class PassageStore:
         close = [pair_term(*pair) for pair in pairs if not named.issuperset(pair)]
         phrase = self._pairs.scores(dict.fromkeys(close, 1.0))  # (rows,)
         document = self._document.scores({} if named else dict.fromkeys(asked, 1.0))  # (documents,)
+        known, unanswered = (
+            (np.zeros(len(self), dtype=np.float32), 0.0)
+            if self.judged is None
+            else self.judged.near(vector, len(self))
+        )
         titles = self._title_of_row[chosen]
         lexical = nominate(coverage[titles], matched[titles], body[chosen], phrase[chosen])
         count = min(candidates, len(lexical))
         if not count:
-            near = best = np.empty(0, dtype=np.int64)
+            near = further = np.empty(0, dtype=np.int64)
         else:
             near = nearest(self.dense_index, vector, count, among)
-            best = np.argpartition(-lexical, count - 1)[:count]
-            best = best[lexical[best] > 0]
-        rows = np.union1d(near[near >= 0], best if among is None else among[best]).astype(np.int64)
+            further = np.union1d(_highest(lexical, count), _highest(known[chosen], min(_KNOWN, count)))
+        rows = np.union1d(near[near >= 0], further if among is None else among[further]).astype(np.int64)
         title_rows = self._title_of_row[rows]
-        return rows, Signals(
+        signals = Signals(
             dense=self.vectors[rows] @ vector,
             dense_title=self.title_vectors[title_rows] @ vector,
             body=body[rows],
@@ -165,7 +189,9 @@ class PassageStore:
             document=document[self._document_of_row[rows]],
             coverage=coverage[title_rows],
             matched=matched[title_rows],
+            known=known[rows],
         )
+        return rows, signals, unanswered
 
     def _named(self, coverage: Array, matched: Array) -> frozenset[str]:
         """Terms of the title that the query names: of the titles that are mostly in it the weightiest."""
@@ -228,6 +254,12 @@ class PassageStore:
                 f"not with {embedder.id!r} ({embedder.dimension})"
             )
         return cls(folder, manifest, embedder)
+
+
+def _highest(values: Array, count: int) -> NDArray[np.int64]:
+    """Places of the ``count`` highest of them, of those above 0, in no order."""
+    places = np.argpartition(-values, count - 1)[:count]
+    return places[values[places] > 0]
 
 
 def _version(folder: Path) -> tuple[int, int]:

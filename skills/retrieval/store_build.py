@@ -13,6 +13,7 @@ with one text at a time.)
 
 from __future__ import annotations
 
+import shutil
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
@@ -27,6 +28,7 @@ from skills.records import Passage
 from skills.retrieval.columns import ColumnsBuilder
 from skills.retrieval.embedder import Array, LocalEmbeddings
 from skills.retrieval.flat_index import empty_index, vectors_of, write_index
+from skills.retrieval.judged import QUESTIONS
 from skills.retrieval.lexical import LexicalField, Postings, PostingsBuilder
 from skills.retrieval.manifest import write_manifest
 from skills.retrieval.passage_file import PassageFile, PassageWriter
@@ -90,12 +92,13 @@ def write_store(
     embedder: LocalEmbeddings,
     *,
     older: Older | None = None,
+    questions: Path | None = None,
     progress: Progress | None = None,
 ) -> int:
     """Fill an empty folder with a store's files; give the number of texts that had to be embedded.
 
-    ``rows``: each passage, and the row of ``older`` that has its text. Raises UserError for no passages, an id
-    that comes twice, and a date that is none.
+    ``rows``: each passage, and the row of ``older`` that has its text. ``questions``: a file of judged ones to keep.
+    Raises UserError for no passages, an id that comes twice, and a date that is none.
     """
     columns, texts = ColumnsBuilder(), _Texts()
     body, pairs = map(PostingsBuilder, (None, None) if older is None else older.postings())
@@ -122,6 +125,8 @@ def write_store(
     tensors = columns.tensors()
     save_tensors(folder / "rows.safetensors", {"offsets": passages.offsets, **tensors})
     save_tensors(folder / "lexical.safetensors", _lexical(body.done(), pairs.done(), titles, tensors))
+    if questions is not None:
+        shutil.copyfile(questions, folder / QUESTIONS)
     write_manifest(
         folder,
         embedder=embedder.id,

@@ -1,4 +1,4 @@
-"""Changes to a store that is there: passages added, replaced and removed, into a new version of the folder.
+"""Changes to a store that is there: passages added, replaced and removed, questions judged, into a new version of it.
 
 Rows keep the order of a dict: a passage whose id is known takes its place, a new one goes to the end. A store that
 grew in steps therefore has the bytes of one that was built at once from the passages in that order. Vectors and
@@ -8,6 +8,7 @@ passages.
 
 from __future__ import annotations
 
+import shutil
 from array import array
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,8 @@ from skills.files import atomic_folder, locked_folder, temporary_folder
 from skills.records import Passage
 from skills.retrieval.columns import document_of
 from skills.retrieval.embedder import LocalEmbeddings
-from skills.retrieval.manifest import verify
+from skills.retrieval.judged import QUESTIONS, Row, checked, write_questions
+from skills.retrieval.manifest import FILES, verify, write_manifest
 from skills.retrieval.passage_file import PassageWriter
 from skills.retrieval.store import PassageStore
 from skills.retrieval.store_build import Progress, write_store
@@ -128,6 +130,54 @@ def remove_passages(
         return _rewritten(store, plan, (), Change(removed=len(store) - len(plan)), None)
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What judged questions a store has now."""
+
+    questions: int
+    unanswered: int
+    """Of them, those that nothing answers."""
+    strange: int
+    """Passages that they name and the store does not have."""
+
+
+def judge_questions(
+    folder: Path,
+    rows: Iterable[Row],
+    *,
+    embedder: LocalEmbeddings | None = None,
+    progress: Progress | None = None,
+) -> Judgement:
+    """Give a store judged questions {question, gold: [passage id]}, in place of those that it has.
+
+    Raises UserError for a row that is none, and where none of them names a passage of the store; DataError as
+    ``PassageStore.load`` does. Then, and when interrupted, the store is as it was.
+    """
+    given = checked(rows)
+    with _opened(folder, embedder) as store:
+        named = {name for row in given for name in row["gold"]}
+        strange = sum(store.get(name) is None for name in named)
+        if named and strange == len(named):
+            raise UserError(
+                f"none of the passages that the judged questions name is in store {str(folder)!r}, for example "
+                f"{min(named)!r}; see: collegium index list --store {folder}",
+                subject=folder,
+            )
+        with atomic_folder(folder) as partial:
+            for name in FILES:
+                shutil.copyfile(folder / name, partial / name)
+            write_questions(partial / QUESTIONS, given, store.embedder, progress)
+            manifest = store.manifest
+            write_manifest(
+                partial,
+                embedder=manifest.embedder,
+                dimension=manifest.dimension,
+                count=manifest.count,
+                duplicates=manifest.duplicates,
+            )
+    return Judgement(len(given), sum(not row["gold"] for row in given), strange)
+
+
 class _Plan:
     """The rows of the new version in order: old ones, and given ones by their number."""
 
@@ -168,7 +218,10 @@ def _rewritten(
     embedded = 0
     if change.added or change.replaced or change.removed:
         rows = plan.rows(store.passages, given)
+        questions = store.folder / QUESTIONS if store.judged is not None else None
         with atomic_folder(store.folder) as partial:
-            embedded = write_store(rows, partial, store.embedder, older=store, progress=progress)
+            embedded = write_store(
+                rows, partial, store.embedder, older=store, questions=questions, progress=progress
+            )
     manifest = verify(store.folder, every_byte=False)
     return replace(change, embedded=embedded, count=manifest.count, duplicates=manifest.duplicates)

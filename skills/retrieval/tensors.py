@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from skills.errors import DataError
 
 _KINDS = {
+    "I8": np.int8,
+    "U8": np.uint8,
     "U16": np.uint16,
     "U32": np.uint32,
     "U64": np.uint64,

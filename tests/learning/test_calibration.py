@@ -1,6 +1,7 @@
 """Calibration: what is in the store is found, what has been taken out of it is not; its report; the command."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from skills.learning.evidence import train as train_evidence
 from skills.records import Passage, ScoredPassage
 from skills.retrieval.embedder import HashingEmbeddings
 from skills.retrieval.store import PassageStore
+from skills.retrieval.store_edit import judge_questions
 
 runner = CliRunner()
 command = typer.Typer()
@@ -78,6 +80,22 @@ def test_it_tells_present_from_absent(parts: dict[str, Path]) -> None:
     assert by_risk["balanced"]["unsupported"] == 0.0
     thresholds = decision.english.thresholds
     assert thresholds["cautious"] >= thresholds["balanced"] >= thresholds["bold"]
+
+
+def test_judged_questions_are_fitted_with_and_without(parts: dict[str, Path]) -> None:
+    judged = [{"question": f"which side effect has {drug} ?", "gold": [f"{drug}#1"]} for drug in DRUGS]
+    judge_questions(parts["store"], judged, embedder=HashingEmbeddings())
+    model = load_evidence(parts["evidence"] / "best", threads=1)
+    decision, predictions = calibrate([(parts["questions.jsonl"], parts["store"], 1.0)], model)
+    sources = {prediction.source for prediction in predictions}
+    assert sources == {"questions", "questions, no judged questions"}
+    assert decision.english.weights["known"] > 0.0  # the right passage is the one that is known to answer
+    by_source = figures(predictions, decision, "balanced")
+    assert {row["coverage"] for row in by_source.values()} == {1.0}
+    (found,) = PassageStore.load(parts["store"]).search("which side effect has beta ?", 1)
+    near, far = model.signs("which side effect has beta ?", [found, replace(found, known=0.0)])
+    assert near.known > 0.4 > far.known == 0.0
+    assert decision.english.probability(near.features()) > decision.english.probability(far.features())
 
 
 def test_what_is_given_without_a_title_is_decided_by_itself(parts: dict[str, Path]) -> None:

@@ -115,6 +115,26 @@ def test_add_list_remove(corpus: Path, tmp_path: Path) -> None:
     assert shown == f"{store}: 2 added (2 embedded); 3 passages\n"
 
 
+def test_judge(corpus: Path, tmp_path: Path) -> None:
+    store, judged = str(tmp_path / "store"), tmp_path / "judged.jsonl"
+    build(corpus, Path(store))
+    rows = [
+        {"question": "what do i owe the bank each month", "gold": ["loans#interest", "gone"]},
+        {"question": "who signs", "gold": [], "silent": ["loans#term"]},
+    ]
+    judged.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert run("judge", "--store", store, "--in", str(judged)) == (
+        f"{store}: 2 judged questions, 1 that nothing answers; 1 passages that they name are not in the store\n"
+    )
+    source, target = tmp_path / "q.jsonl", tmp_path / "r.jsonl"
+    source.write_text('{"id": 1, "question": "what do i owe the bank each month"}\n')
+    arguments = ["--store", store, "--in", str(source), "--out", str(target), "--fast"]
+    assert runner.invoke(retrieving, arguments, catch_exceptions=False).exit_code == 0
+    assert json.loads(target.read_text())["passages"][0]["id"] == "loans#interest"
+    with pytest.raises(UserError, match="give --in FILE: the judged questions"):
+        run("judge", "--store", store)
+
+
 def test_retrieve_with_a_filter(tmp_path: Path) -> None:
     store, source, target = tmp_path / "store", tmp_path / "q.jsonl", tmp_path / "r.jsonl"
     rows = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ CANCELLED = 0.1
 
 @dataclass(slots=True)
 class Soak:
-    """What came of a soak. ``collegium bench soak`` fails unless all but the first two and ``cancelled`` are 0."""
+    """What came of a soak; ``collegium bench soak`` fails unless it is ``clean``."""
 
     requests: int = 0
     answered: int = 0
@@ -32,6 +32,8 @@ class Soak:
     lost: int = 0
     """Neither answered nor given up."""
     threads_left: int = 0
+    memory_mb: float = 0.0
+    """Resident half-way."""
     memory_growth_mb: float = 0.0
     """Of the second half."""
 
@@ -40,23 +42,31 @@ class Soak:
         return not self.crossed and not self.lost and self.threads_left <= 0
 
 
-def soak(engine: Engine, kinds: Sequence[GenerationRequest], requests: int, *, seed: int = 0) -> Soak:
-    """Ask ``kinds`` at random, CLIENTS at a time. Each kind is asked alone first: that is what it has to answer."""
+def soak(
+    engine: Engine,
+    kinds: Sequence[GenerationRequest],
+    requests: int,
+    *,
+    seed: int = 0,
+    done: Callable[[], None] = lambda: None,
+) -> Soak:
+    """Ask ``kinds`` at random, CLIENTS at a time. Each kind is asked alone first: that is what it has to answer.
+
+    ``done`` is called after each request.
+    """
     alone = ["".join(piece.text for piece in engine.stream(kind)) for kind in kinds]
     draw = random.Random(seed)
     plan = [(draw.randrange(len(kinds)), draw.random() < CANCELLED) for _ in range(requests)]
     result = Soak(requests)
     lock = threading.Lock()
     threads = threading.active_count()
-    halfway = 0.0
 
     def ask(number: int) -> None:
-        nonlocal halfway
         kind, give_up = plan[number]
         text = _text(engine, kinds[kind], give_up, result, lock)
         with lock:
             if number == requests // 2:
-                halfway = _resident_mb()
+                result.memory_mb = round(_resident_mb(), 1)
             if text is None:
                 result.cancelled += 1
             elif text == alone[kind]:
@@ -66,10 +76,10 @@ def soak(engine: Engine, kinds: Sequence[GenerationRequest], requests: int, *, s
 
     with ThreadPoolExecutor(CLIENTS) as clients:
         for _ in clients.map(ask, range(requests)):
-            pass
+            done()
     result.lost = requests - result.answered - result.cancelled - len(result.crossed)
     result.threads_left = threading.active_count() - threads
-    result.memory_growth_mb = round(_resident_mb() - halfway, 1)
+    result.memory_growth_mb = round(_resident_mb() - result.memory_mb, 1)
     return result
 
 
