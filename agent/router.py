@@ -183,11 +183,13 @@ class Router:
         near: list[Clause] = []
         asked: dict[str, list[str]] = {}
         unowned: list[str] = []
-        last = leaned = ""
+        last = said = ""
         for clause in found:
             if not clause.asks:
                 near.append(clause)
                 continue
+            # "A noteholder says that our emails bind us. True?" leans on that, not on the question before it.
+            said = " ".join(other.text for other in near[-1:] if other.sentence != clause.sentence) or said
             # "Lent 200,000 at 18 %, is that allowed?": what the sentence tells belongs to its question.
             told += [other.text for other in near if other.sentence != clause.sentence]
             own = " ".join(
@@ -197,9 +199,9 @@ class Router:
             owner = self._owner(own, (text, *before))
             if owner == GENERAL:
                 continue
-            owner = owner or self._owner(f"{leaned or ' '.join(told[-1:])} {own}", (text, *before))
+            owner = owner or self._owner(f"{said} {own}", (text, *before))
             owner = last if owner in ("", GENERAL) else owner
-            leaned = own
+            said = own
             if owner:
                 asked.setdefault(owner, []).extend([*unowned, own])
                 unowned.clear()

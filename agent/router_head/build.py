@@ -13,7 +13,8 @@ and no question that occurs in a dev or test split of the routing sets.
        texts in context (reading.py); what they are chosen by are dev rows and some kept aside
     5. with all in one folder, fit on the dev rows from which probability a label is relied on
 
-``--install`` puts them into this folder.
+``--keep-readers``: the readers of step 4 stay; context readers are trained on from them, the Chinese one from itself.
+``--install`` puts all into this folder.
 """
 
 from __future__ import annotations
@@ -197,7 +198,7 @@ def training_rows(data: Path) -> list[Row]:
     return found
 
 
-def build(data: Path, out: Path, *, install: bool) -> Mapping[str, Any]:
+def build(data: Path, out: Path, *, keep_readers: bool, install: bool) -> Mapping[str, Any]:
     """Write the rows beside the run, train, and give the metrics on the dev rows."""
     rows, dev = out / "rows.train.jsonl", out / "rows.dev.jsonl"
     write_jsonl(rows, training_rows(data))
@@ -209,10 +210,12 @@ def build(data: Path, out: Path, *, install: bool) -> Mapping[str, Any]:
     shutil.copytree(out / "run" / "best", head, dirs_exist_ok=True)
     readers: dict[str, Mapping[str, Any]] = {}
     for language in ("en", "zh"):
-        readers[language] = train_readers(list(read_jsonl(rows)), list(read_jsonl(dev)), language, out)
+        kept = _kept(language) if keep_readers else None
+        readers[language] = train_readers(list(read_jsonl(rows)), list(read_jsonl(dev)), language, out, kept)
         shutil.copytree(out / language / "best", head / CONTEXT_READERS / language, dirs_exist_ok=True)
     # Chinese questions alone are read no better by one than by the head.
-    shutil.copytree(out / "en-alone" / "best", head / READERS / "en", dirs_exist_ok=True)
+    alone = _kept("en") if keep_readers else out / "en-alone" / "best"
+    shutil.copytree(alone, head / READERS / "en", dirs_exist_ok=True)
     certainty = _certainty(head, list(read_jsonl(dev)))
     write_json(head / "head.json", {**read_json(head / "head.json"), "certainty": certainty})
     if install:
@@ -227,14 +230,22 @@ def _certainty(head: Path, dev: list[Row]) -> float:
     return round(fit_certainty(np.array(right, dtype=np.float32)), 4)
 
 
-def train_readers(rows: list[Row], dev: list[Row], language: str, out: Path) -> Mapping[str, Any]:
-    """Train a language's reader in ``out/<language>-alone`` and from there its context reader in ``out/<language>``;
-    gives the latter's metrics."""
+def _kept(language: str) -> Path:
+    """The shipped reader that a context reader goes on from."""
+    place = SHIPPED / READERS / language
+    return place if place.is_dir() else SHIPPED / CONTEXT_READERS / language
+
+
+def train_readers(
+    rows: list[Row], dev: list[Row], language: str, out: Path, kept: Path | None = None
+) -> Mapping[str, Any]:
+    """Train a language's reader in ``out/<language>-alone``, unless one is ``kept``, and from there its context reader
+    in ``out/<language>``; gives the latter's metrics."""
     alone = [row for row in rows if row["lang"] == language]
     random.Random(3).shuffle(alone)
     aside, alone = alone[:_ASIDE], alone[_ASIDE:]
     own_dev = [row for row in dev if language_of(row["text"]) == language]
-    first = _train(alone, [*own_dev, *aside], out / f"{language}-alone", epochs=3)
+    first = kept or _train(alone, [*own_dev, *aside], out / f"{language}-alone", epochs=3)
     follow_ups, several = reading.follow_ups(language), reading.several(language)
     for written in (follow_ups, several):
         random.Random(5).shuffle(written)
@@ -289,8 +300,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the public sets")
     parser.add_argument("--out", type=Path, required=True, help="folder for rows and run")
     parser.add_argument("--install", action="store_true", help="put the head into the package")
+    parser.add_argument("--keep-readers", action="store_true", help="train head and context readers only")
     given = parser.parse_args()
-    print(json.dumps(dict(build(given.data, given.out, install=given.install)), indent=1))
+    metrics = build(given.data, given.out, keep_readers=given.keep_readers, install=given.install)
+    print(json.dumps(dict(metrics), indent=1))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ _PHRASE = 0.5
 _MENTION = 2.0
 _MENTION_FROM, _MENTION_FULL = 0.6, 0.9
 """Share of a title's weight from which it counts as named, and from which fully."""
-_KNOWN = 6.0
+_KNOWN = 8.0
 """Weight of how near the query is to a question that a row is known to answer."""
 _LONG_NAME = 10.0
 """idf sum at which a name is half convincing by itself; a single common word has about 4."""

@@ -1,4 +1,4 @@
-"""The packs' questions for the evidence encoder name passages that are there, and both kinds of them."""
+"""The packs' judged questions name passages that are there, and their stores hold them."""
 
 import pytest
 
@@ -9,13 +9,15 @@ PACKS, _ = discover()
 
 
 @pytest.mark.parametrize("pack", PACKS, ids=lambda pack: pack.name)
-def test_each_question_names_passages_that_answer_it_or_are_silent(pack: Pack) -> None:
+def test_each_question_names_what_answers_it_if_anything_does(pack: Pack) -> None:
     rows = pack.examples("evidence")
-    known = {passage.id for passage in PassageStore.load(pack.folder / "index").passages}
+    store = PassageStore.load(pack.folder / "index")
+    known = {passage.id for passage in store.passages}
+    assert store.judged is not None
+    assert len(store.judged) == len(rows)  # else: collegium index judge --domain NAME
     assert len({row["question"].lower() for row in rows}) == len(rows) > 1000
     for row in rows:
         gold, silent = set(row["gold"]), set(row.get("silent", ()))
-        assert gold | silent, row
         assert gold | silent <= known, row
         assert not gold & silent, row
 
