@@ -237,15 +237,15 @@ def _kept(language: str) -> Path:
 
 
 def train_readers(
-    rows: list[Row], dev: list[Row], language: str, out: Path, kept: Path | None = None
+    rows: list[Row], dev: list[Row], language: str, out: Path, start: Path | None = None
 ) -> Mapping[str, Any]:
-    """Train a language's reader in ``out/<language>-alone``, unless one is ``kept``, and from there its context reader
+    """Train a language's reader in ``out/<language>-alone``, or ``start`` with one, and from there its context reader
     in ``out/<language>``; gives the latter's metrics."""
     alone = [row for row in rows if row["lang"] == language]
     random.Random(3).shuffle(alone)
     aside, alone = alone[:_ASIDE], alone[_ASIDE:]
     own_dev = [row for row in dev if language_of(row["text"]) == language]
-    first = kept or _train(alone, [*own_dev, *aside], out / f"{language}-alone", epochs=3)
+    first = start or _train(alone, [*own_dev, *aside], out / f"{language}-alone", epochs=3)
     follow_ups, several = reading.follow_ups(language), reading.several(language)
     for written in (follow_ups, several):
         random.Random(5).shuffle(written)
