@@ -87,8 +87,8 @@ class Judge(Protocol):
         """Candidates with spans, probability and whether that is enough, most probable first."""
         ...
 
-    def logits(self, question: str, texts: Sequence[str]) -> list[float]:
-        """How well each text answers the question; differences of 2 and more are clear."""
+    def weigh(self, question: str, sentences: Sequence[str]) -> list[float]:
+        """How well each sentence answers the question; differences of 2 and more are clear."""
         ...
 
 
@@ -126,7 +126,7 @@ class DomainSkill:
             model,
             pack.prompt("system").render(),
             adapter=adapter,
-            reader=evidence.logits,
+            reader=evidence.weigh,
             check=check,
             other_adapter=other_adapter,
         )

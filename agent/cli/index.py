@@ -96,7 +96,9 @@ def judge(
     domain: Domain = None,
     source: Annotated[
         Path | None,
-        typer.Option("--in", help="JSON Lines: {question, gold: [passage id]}; no gold: nothing answers it."),
+        typer.Option(
+            "--in", help="JSON Lines: {question, gold: \\[passage id]}; no gold: nothing answers it."
+        ),
     ] = None,
 ) -> None:
     """Give a store questions whose answer in it is known. Questions like them are answered accordingly, at once.

@@ -27,7 +27,7 @@ from skills.grounding.sought import lacks_what_is_sought
 from skills.grounding.years import of_another_year
 from skills.records import Evidence, Passage, ScoredPassage
 from skills.retrieval.columns import document_of
-from skills.retrieval.embedder import TUNED, choose_embedder, load_embedder
+from skills.retrieval.embedder import ENGLISH, TUNED, choose_embedder, load_embedder
 from skills.retrieval.encoder import Encoder, load_encoder
 from skills.retrieval.encoder_files import encoder_folder
 from skills.retrieval.text import is_chinese, terms
@@ -47,6 +47,9 @@ SMALLEST = 200
 """A store counts as at least that large: what a user hands over was chosen by someone."""
 SPREAD = 25.0
 """What turns cosines of Chinese sentences into the scale of encoder scores."""
+LIKE = 6.0
+"""Weight of a sentence's cosine with the question beside its encoder score: of 450 questions the best sentence's token
+F1 with their authors' answers rises from .727 to .739."""
 READING = 0.25
 """Weight of an encoder score beside a retrieval score; chosen on development questions of five sets."""
 
@@ -116,19 +119,26 @@ class EvidenceModel:
         self._risk: Risk = risk
 
     def logits(self, question: str, texts: Sequence[str]) -> list[float]:
-        """Cross-encoder score of each text for the question; above 0 means "answers it" before calibration.
-
-        Where question or texts are Chinese, which the encoder does not read: the cosines of the multilingual
-        sentence encoder, scaled so that a difference of 1 is clear as well.
-        """
-        if is_chinese(question) or any(map(is_chinese, texts)):
-            embedder = load_embedder(TUNED)
-            cosines = embedder.vectors(texts, "passage") @ embedder.query_vector(question)  # (texts,)
-            return (SPREAD * cosines).tolist()
+        """Cross-encoder score of each text for the question; above 0 means "answers it" before calibration."""
         states = self._encoder.hidden([(question, text) for text in texts], max_tokens=self._max_tokens)
         return [
             float(np.concatenate([state[0], state.mean(0)]) @ self._weight) + self._bias for state in states
         ]
+
+    def weigh(self, question: str, sentences: Sequence[str]) -> list[float]:
+        """How well each sentence or row answers the question: its score, and its cosine with the question.
+
+        Where question or texts are Chinese, which the encoder does not read: the cosines of the multilingual
+        sentence encoder, scaled so that a difference of 1 is clear as well.
+        """
+        if is_chinese(question) or any(map(is_chinese, sentences)):
+            embedder = load_embedder(TUNED)
+            cosines = embedder.vectors(sentences, "passage") @ embedder.query_vector(question)
+            return (SPREAD * cosines).tolist()
+        embedder = load_embedder(ENGLISH)
+        near = embedder.vectors(sentences, "passage") @ embedder.query_vector(question)  # (sentences,)
+        scores = self.logits(question, sentences)
+        return [score + LIKE * float(cosine) for score, cosine in zip(scores, near, strict=True)]
 
     def read(self, question: str, candidates: Sequence[ScoredPassage]) -> dict[str, float]:
         """Cross-encoder score by passage id; Chinese passages, and any for a Chinese question, are not read."""

@@ -59,9 +59,9 @@ class FixedJudge:
     def __init__(self, probability: float) -> None:
         self.probability = probability
 
-    def logits(self, question: str, texts: Sequence[str]) -> list[float]:
-        """Texts that share words with the question score high."""
-        return [4.0 * len(set(terms(question)) & set(terms(text))) for text in texts]
+    def weigh(self, question: str, sentences: Sequence[str]) -> list[float]:
+        """Sentences that share words with the question score high."""
+        return [4.0 * len(set(terms(question)) & set(terms(text))) for text in sentences]
 
     def select(self, question: str, candidates: Sequence[ScoredPassage]) -> list[Evidence]:
         return [

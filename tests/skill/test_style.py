@@ -24,8 +24,8 @@ WRITTEN = "The common side effects of metformin are nausea and diarrhoea [1]. Lo
 class EvenJudge(FixedJudge):
     """Every sentence answers as well as the others."""
 
-    def logits(self, question: str, texts: Sequence[str]) -> list[float]:
-        return [0.0] * len(texts)
+    def weigh(self, question: str, sentences: Sequence[str]) -> list[float]:
+        return [0.0] * len(sentences)
 
 
 def answer(
