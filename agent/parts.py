@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from agent.router import Router
     from skills.grounding.checker import Checker
     from skills.grounding.evidence import EvidenceModel
+    from skills.grounding.pointer import Pointer
     from skills.llm import Engine
     from skills.skill import Skill
 
@@ -37,6 +38,7 @@ class Parts:
         self._engine: Engine | None = None
         self._evidence: EvidenceModel | None = None
         self._checker: Checker | None = None
+        self._pointer: Pointer | None = None
         self._bad_adapters: dict[str, CollegiumError] = {}
         self._tools: ToolRegistry | None = None
         self._indexes: dict[tuple[str, Path | None], str] = {}
@@ -80,6 +82,7 @@ class Parts:
 
     def skill(self, pack: Pack, folder: Path | None) -> Skill:
         from skills.grounding.checker import load_checker
+        from skills.grounding.pointer import load_pointer
         from skills.llm.chat_model import CollegiumChatModel
         from skills.retrieval.store import PassageStore
         from skills.skill import DomainSkill
@@ -91,12 +94,15 @@ class Parts:
         self._indexes[pack.name, folder] = store.manifest.version
         if self._checker is None:
             self._checker = load_checker()
+        if self._pointer is None:
+            self._pointer = load_pointer()
         return DomainSkill(
             pack,
             model=CollegiumChatModel(engine=engine),
             adapter=pack.name if pack.name in engine.adapters() else None,
             store=store,
             evidence=self._judge(pack),
+            pointer=self._pointer,
             tools=self.caller(pack),
             check=self._checker.check,
             other_adapter=self._other(pack),

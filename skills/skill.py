@@ -87,6 +87,10 @@ class Judge(Protocol):
         """Candidates with spans, probability and whether that is enough, most probable first."""
         ...
 
+
+class Pointing(Protocol):
+    """Says which sentences answer; skills.grounding.pointer.Pointer is the real one."""
+
     def weigh(self, question: str, sentences: Sequence[str]) -> list[float]:
         """How well each sentence answers the question; differences of 2 and more are clear."""
         ...
@@ -110,6 +114,7 @@ class DomainSkill:
         model: BaseChatModel,
         store: Searcher,
         evidence: Judge,
+        pointer: Pointing,
         adapter: str | None = None,
         tools: ToolCaller | None = None,
         check: Check = check_by_rules,
@@ -126,7 +131,7 @@ class DomainSkill:
             model,
             pack.prompt("system").render(),
             adapter=adapter,
-            reader=evidence.weigh,
+            reader=pointer.weigh,
             check=check,
             other_adapter=other_adapter,
         )

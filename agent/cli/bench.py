@@ -51,9 +51,9 @@ def _cells(value: Any) -> list[str]:
 
 
 def _soak(requests: int) -> None:
-    """Prints one JSON object; exit 1 when a request was lost or got another's words."""
+    """Prints one JSON object; exit 1 when a request was lost or got another's words, or memory grew."""
     from agent.cli.progress import row_bars
-    from agent.evaluation.bench.prompts import grounded_requests
+    from agent.evaluation.bench.prompts import short_requests
     from agent.evaluation.bench.soak import soak
     from skills import weights
     from skills.llm import load_engine
@@ -61,7 +61,7 @@ def _soak(requests: int) -> None:
 
     packs = [pack for pack in discover()[0] if pack.adapter is not None]
     adapters = {pack.name: pack.adapter for pack in packs if pack.adapter is not None}
-    asked = [replace(request, max_tokens=SHORT) for pack in packs for request in grounded_requests(pack, 2)]
+    asked = [request for pack in packs for request in short_requests(pack, 4, SHORT)]
     kinds = [*asked, *(replace(request, adapter=None) for request in asked[::2])]
     engine = load_engine("llamacpp", weights.DEFAULT_BASE, adapters)
     try:

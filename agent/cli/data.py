@@ -46,19 +46,22 @@ def negatives(
     out: Out,
     questions: Annotated[Path, typer.Option("--questions", help="Rows {question, gold: \\[passage id]}.")],
     store: Annotated[Path, typer.Option("--store", help="Store to search for hard negatives.")],
-    method: Annotated[
-        str, typer.Option("--method", help="Rows for train: evidence or retriever.")
-    ] = "evidence",
+    method: Annotated[str, typer.Option("--method", help="evidence, sentences or retriever.")] = "evidence",
 ) -> None:
-    """Rows {question, positives, negatives} for `train evidence`, or for `train retriever`."""
+    """Rows {question, positives, negatives} for `train evidence`, or for `train retriever`.
+
+    --method sentences: for an encoder of sentences, from rows whose answering sentences are numbered.
+    """
     from skills.files import read_jsonl, write_jsonl
-    from skills.learning.mining import mine, mine_passages
+    from skills.learning.mining import mine, mine_passages, mine_sentences
     from skills.retrieval.store import PassageStore
 
-    if method not in ("evidence", "retriever"):
-        raise UserError(f"--method {method!r}: expected 'evidence' or 'retriever'")
-    make = mine if method == "evidence" else mine_passages
-    rows = list(make(read_jsonl(questions, required=("question", "gold")), PassageStore.load(store)))
+    makers = {"evidence": mine, "sentences": mine_sentences, "retriever": mine_passages}
+    if method not in makers:
+        raise UserError(f"--method {method!r}: expected one of {', '.join(makers)}")
+    rows = list(
+        makers[method](read_jsonl(questions, required=("question", "gold")), PassageStore.load(store))
+    )
     write_jsonl(out, rows)
     print(f"{out}: {len(rows)} rows")
 

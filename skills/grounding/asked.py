@@ -19,7 +19,8 @@ _ABOUT = re.compile(
     r"^\W*(?:(?:so|hi|hello|please|pls|ok|and)\W+)*"
     r"(?:(?:can you |could you |please )?(?:explain|define|tell me about)"
     r"|what(?:'s|s| is \(are\)| is| are| was| were| does| do)?|how (?:is|are|does|do))\s+"
-    r"(?:(?:an?|the|my|your)\s+)?(?P<what>[^?.]{2,80}?)(?:\s+(?:mean|stand for|work|exactly|like))*\s*[?.]*\s*$",
+    r"(?:(?:an?|the|my|your)\s+)?(?P<what>[^?.]{2,80}?)(?:\s+(?:mean|stand for|work|exactly|like))*"
+    r"(?:\s+in (?:[\w-]+ ){0,2}[\w-]+)?\s*[?.]*\s*$",
     re.IGNORECASE,
 )
 _SIDES = re.compile(

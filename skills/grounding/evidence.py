@@ -1,4 +1,4 @@
-"""Which passages answer a question, with a calibrated probability, and which of their sentences to read.
+"""Which passages answer a question, with a calibrated probability, and which parts of them to read.
 
 A cross-encoder reads question and passage together (trained by skills.learning.evidence); a logistic model
 over its score and a few plain signs turns that into a probability. Nothing here asks the language model.
@@ -15,10 +15,8 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file
 
-from skills.errors import ModelError
-from skills.files import read_json, sha256_file
+from skills.grounding.cross_encoder import CrossEncoder, load_cross_encoder
 from skills.grounding.decision import UNFITTED, Decision, Kind, Risk, read_decision
 from skills.grounding.documents import named_document, of_another_document
 from skills.grounding.places import elsewhere, without_covered_places
@@ -27,9 +25,7 @@ from skills.grounding.sought import lacks_what_is_sought
 from skills.grounding.years import of_another_year
 from skills.records import Evidence, Passage, ScoredPassage
 from skills.retrieval.columns import document_of
-from skills.retrieval.embedder import ENGLISH, TUNED, choose_embedder, load_embedder
-from skills.retrieval.encoder import Encoder, load_encoder
-from skills.retrieval.encoder_files import encoder_folder
+from skills.retrieval.embedder import choose_embedder, load_embedder
 from skills.retrieval.text import is_chinese, terms
 
 CANDIDATES = 8
@@ -45,11 +41,6 @@ NO_RIVAL = -5.0
 """What stands for the best rival where no other document was read."""
 SMALLEST = 200
 """A store counts as at least that large: what a user hands over was chosen by someone."""
-SPREAD = 25.0
-"""What turns cosines of Chinese sentences into the scale of encoder scores."""
-LIKE = 6.0
-"""Weight of a sentence's cosine with the question beside its encoder score: of 450 questions the best sentence's token
-F1 with their authors' answers rises from .727 to .739."""
 READING = 0.25
 """Weight of an encoder score beside a retrieval score; chosen on development questions of five sets."""
 
@@ -102,43 +93,14 @@ class EvidenceModel:
     looks_at = 30
     """Passages that a search should give it, so that enough are left when barred ones are passed over."""
 
-    def __init__(
-        self,
-        encoder: Encoder,
-        head: dict[str, np.ndarray],
-        decision: Decision,
-        max_tokens: int,
-        risk: Risk = "balanced",
-    ) -> None:
+    def __init__(self, encoder: CrossEncoder, decision: Decision, risk: Risk = "balanced") -> None:
         self._encoder = encoder
-        self._head = head
-        self._weight = head["weight"].reshape(-1)  # (2 * dimension,): [CLS], then mean state
-        self._bias = float(head["bias"].reshape(-1)[0])
         self.decision = decision
-        self._max_tokens = max_tokens
         self._risk: Risk = risk
 
     def logits(self, question: str, texts: Sequence[str]) -> list[float]:
         """Cross-encoder score of each text for the question; above 0 means "answers it" before calibration."""
-        states = self._encoder.hidden([(question, text) for text in texts], max_tokens=self._max_tokens)
-        return [
-            float(np.concatenate([state[0], state.mean(0)]) @ self._weight) + self._bias for state in states
-        ]
-
-    def weigh(self, question: str, sentences: Sequence[str]) -> list[float]:
-        """How well each sentence or row answers the question: its score, and its cosine with the question.
-
-        Where question or texts are Chinese, which the encoder does not read: the cosines of the multilingual
-        sentence encoder, scaled so that a difference of 1 is clear as well.
-        """
-        if is_chinese(question) or any(map(is_chinese, sentences)):
-            embedder = load_embedder(TUNED)
-            cosines = embedder.vectors(sentences, "passage") @ embedder.query_vector(question)
-            return (SPREAD * cosines).tolist()
-        embedder = load_embedder(ENGLISH)
-        near = embedder.vectors(sentences, "passage") @ embedder.query_vector(question)  # (sentences,)
-        scores = self.logits(question, sentences)
-        return [score + LIKE * float(cosine) for score, cosine in zip(scores, near, strict=True)]
+        return self._encoder.scores(question, texts)
 
     def read(self, question: str, candidates: Sequence[ScoredPassage]) -> dict[str, float]:
         """Cross-encoder score by passage id; Chinese passages, and any for a Chinese question, are not read."""
@@ -225,7 +187,7 @@ class EvidenceModel:
 
     def deciding(self, decision: Decision, risk: Risk) -> EvidenceModel:
         """The same encoder with another decision."""
-        return EvidenceModel(self._encoder, self._head, decision, self._max_tokens, risk)
+        return EvidenceModel(self._encoder, decision, risk)
 
     def probability(self, signs: Signs) -> float:
         """Probability that the passage answers the question."""
@@ -321,18 +283,6 @@ def load_evidence(folder: Path | None = None, *, threads: int = 2) -> EvidenceMo
     Raises ModelError when a file is missing or it was trained from another encoder than the cached one.
     """
     folder = folder or Path(str(resources.files("skills.grounding").joinpath("encoder")))
-    described = read_json(folder / "collegium.json")
-    base = encoder_folder(described["encoder"])
-    if sha256_file(base / "model.safetensors") != described["encoder_sha256"]:
-        raise ModelError(
-            f"evidence encoder {str(folder)!r} was trained from another {described['encoder']!r} "
-            f"than the one in {str(base)!r}"
-        )
-    try:
-        head = load_file(folder / "head.safetensors")
-    except (OSError, ValueError) as error:
-        raise ModelError(f"evidence encoder {str(folder)!r}: {error}", subject=folder) from error
+    encoder = load_cross_encoder(folder, threads=threads)
     fitted = folder / "decision.json"
-    decision = read_decision(fitted) if fitted.is_file() else UNFITTED
-    encoder = load_encoder(base, folder, threads=threads)
-    return EvidenceModel(encoder, head, decision, described["max_tokens"])
+    return EvidenceModel(encoder, read_decision(fitted) if fitted.is_file() else UNFITTED)

@@ -144,8 +144,8 @@ def _extreme(operation: Operation, figures: Sequence[Figure]) -> TableAnswer | N
 
 
 def _share(operation: Operation, pair: tuple[Figure, Figure] | None) -> TableAnswer | None:
-    """The first figure by the second, or in percent of it."""
-    if pair is None or pair[1].value == 0:
+    """The first figure by the second, or in percent of it; None where one is 0, mostly a dash of another column."""
+    if pair is None or 0 in (pair[0].value, pair[1].value):
         return None
     value, formula = pair[0].value / pair[1].value, f"{plain(pair[0])} / {plain(pair[1])}"
     if operation == "percentage":

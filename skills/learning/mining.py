@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from skills.errors import UserError
 from skills.grounding.evidence import pair_text, unit_text
 from skills.grounding.select import Unit, sentence_scores, units
 from skills.grounding.support import without_marks
@@ -90,6 +91,33 @@ def mine_passages(
             found = [item.passage.text for item in store.search(row["question"], negatives + len(right) + 2)]
             wrong = [text for text in found if text not in right][:negatives]
             yield {"question": row["question"], "positives": right, "negatives": wrong}
+
+
+def mine_sentences(
+    rows: Iterable[Mapping[str, Any]], store: PassageStore, *, negatives: int = 8
+) -> Iterator[dict[str, Any]]:
+    """One row per question and passage whose answering sentences are numbered, from 1 (``sentences``: one list for each
+    gold passage): those against the passage's others, nearest to the question first.
+
+    Raises UserError for a number that the passage does not have.
+    """
+    for row in rows:
+        numbered: list[list[int]] = row.get("sentences") or []
+        for name, numbers in zip(row["gold"], numbered, strict=False):
+            passage = store.get(name)
+            if passage is None or is_chinese(row["question"]):
+                continue
+            parts = units(passage.text)
+            if not all(1 <= number <= len(parts) for number in numbers):
+                raise UserError(f"{row['question']!r}: {name!r} has {len(parts)} sentences, not {numbers}")
+            right = [parts[number - 1] for number in numbers]
+            wrong = _ranked(row["question"], [part for part in parts if part not in right])[:negatives]
+            if right and wrong:
+                yield {
+                    "question": row["question"],
+                    "positives": [unit_text(passage, part) for part in right[:POSITIVES]],
+                    "negatives": [unit_text(passage, part) for part in wrong],
+                }
 
 
 def _unit_row(

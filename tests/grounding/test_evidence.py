@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-import numpy as np
 import pytest
 
+from skills.grounding.cross_encoder import CrossEncoder
 from skills.grounding.decision import UNFITTED
 from skills.grounding.evidence import CANDIDATES, FIRST, SURE, EvidenceModel, divided
 from skills.records import Passage, ScoredPassage
-from skills.retrieval.embedder import HashingEmbeddings
-from skills.retrieval.encoder import Encoder
 
 
 class Written(EvidenceModel):
     """Scores by text; any other text has -5."""
 
     def __init__(self, scores: dict[str, float]) -> None:
-        head = {"weight": np.zeros(2), "bias": np.zeros(1)}
-        super().__init__(cast("Encoder", None), head, UNFITTED, 64)
+        super().__init__(cast("CrossEncoder", None), UNFITTED)
         self.scores, self.given = scores, list[str]()
 
     def logits(self, question: str, texts: Sequence[str]) -> list[float]:
@@ -65,15 +62,3 @@ def test_passages_of_other_documents_take_no_place_among_those_that_are_read() -
 def test_where_all_are_of_other_documents_they_are_named_and_judged_0() -> None:
     chosen = Written({}).select('in the contract "lease", what is said ?', found(3, "loan"))
     assert [(item.passage.title, item.score, item.enough) for item in chosen] == [("loan", 0.0, False)] * 3
-
-
-def test_a_sentence_that_is_like_the_question_goes_before_one_that_scores_alike(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    embedder = HashingEmbeddings()
-    monkeypatch.setattr("skills.grounding.evidence.load_embedder", lambda name: embedder)
-    near, far = "the deposit comes back in may", "cats sleep"
-    model = Written({near: 1.0, far: 1.0, "": 0.0})
-    one, other = model.weigh("when comes the deposit back", [near, far])
-    assert one > other + 1.0
-    assert model.logits("when comes the deposit back", [near, far]) == [1.0, 1.0]

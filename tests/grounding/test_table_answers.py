@@ -65,6 +65,7 @@ def test_the_figure_that_is_asked_for(question: str, text: str, formula: str) ->
         "What was the change in goodwill from 2018 to 2019?",  # no such row
         "What was the change in net sales?",  # three years, none named
         "What is the percentage change in research costs from 2017 to 2018?",  # from nothing
+        "What are research costs as a percentage of net sales in 2017?",  # nothing of something
         "What were net sales in 2018 and 2019?",  # two figures, or their sum
         "What were net sales from services in 2019?",  # names two rows
         "What was the difference between average net sales and average services?",  # several operations

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from skills.learning.mining import JUDGED, mine
+from skills.errors import UserError
+from skills.learning.mining import JUDGED, mine, mine_sentences
 from skills.records import Passage
 from skills.retrieval.embedder import HashingEmbeddings
 from skills.retrieval.store import PassageStore
@@ -99,3 +100,22 @@ def test_nothing_is_searched_where_many_passages_were_judged(store: PassageStore
     silent = [passage.id for passage in store.passages if passage.id != "aspirin#1"][:JUDGED]
     (row,) = mine([{"question": "aspirin side effects", "gold": ["aspirin#1"], "silent": silent}], store)
     assert len(row["negatives"]) == len(silent) == JUDGED
+
+
+def test_numbered_sentences_are_set_against_the_others_of_their_passage(store: PassageStore) -> None:
+    question = {
+        "question": "what does metformin do",
+        "gold": ["lost#1", "metformin#1"],
+        "sentences": [[1], [1, 3]],
+    }
+    (row,) = mine_sentences([question, {"question": "no labels", "gold": ["metformin#1"]}], store)
+    assert row["positives"] == [
+        "Metformin\nMetformin lowers blood sugar.",
+        "Metformin\nIt is taken with meals.",
+    ]
+    assert row["negatives"] == ["Metformin\nIts common side effects are nausea and diarrhoea."]
+
+
+def test_a_number_that_no_sentence_has_is_refused(store: PassageStore) -> None:
+    with pytest.raises(UserError, match="'metformin#1' has 3 sentences"):
+        list(mine_sentences([{"question": "what", "gold": ["metformin#1"], "sentences": [[4]]}], store))

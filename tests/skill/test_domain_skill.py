@@ -55,13 +55,15 @@ class Store:
         return [ScoredPassage(passage, 1.0) for passage in self.passages[:k]]
 
 
+class WordPointer:
+    def weigh(self, question: str, sentences: Sequence[str]) -> list[float]:
+        """Sentences that share words with the question score high."""
+        return [4.0 * len(set(terms(question)) & set(terms(text.split("\n")[-1]))) for text in sentences]
+
+
 class FixedJudge:
     def __init__(self, probability: float) -> None:
         self.probability = probability
-
-    def weigh(self, question: str, sentences: Sequence[str]) -> list[float]:
-        """Sentences that share words with the question score high."""
-        return [4.0 * len(set(terms(question)) & set(terms(text))) for text in sentences]
 
     def select(self, question: str, candidates: Sequence[ScoredPassage]) -> list[Evidence]:
         return [
@@ -116,6 +118,7 @@ def run(
         model=CollegiumChatModel(engine=engine),
         store=Store(passages),
         evidence=FixedJudge(probability),
+        pointer=WordPointer(),
         adapter="medical",
         tools=tools,
     )
@@ -165,6 +168,7 @@ def test_what_the_check_refuses_never_gets_out_and_the_event_says_why(pack: Pack
     engine = ScriptedEngine([f"{COMMON} {LONG_TERM}"], adapters=["medical"])
     skill = DomainSkill(
         pack, model=CollegiumChatModel(engine=engine), store=Store([METFORMIN]), evidence=FixedJudge(0.9),
+        pointer=WordPointer(),
         check=refuse,
     )  # fmt: skip
     events = list(skill.stream(SkillRequest("Is metformin long-term use common?")))
@@ -200,8 +204,32 @@ LONG_TERM = "Long-term use can lower vitamin B12 [1]."
 )
 def test_the_sentence_that_answers_best_is_always_there(pack: Pack, written: str, shown: str) -> None:
     """A lesser one waits for it; where it is not written, it is quoted and goes first."""
-    events, _ = run(pack, "Is metformin common long-term?", [written])
+    events, _ = run(pack, "Is it common long-term?", [written])
     assert final(events).text == shown
+
+
+def test_a_short_sentence_that_misses_the_point_is_not_shown_either(pack: Pack) -> None:
+    events, _ = run(pack, "common side effects of metformin?", ["Use can lower vitamin B12 [1]."])
+    assert final(events).text == "The common side effects of metformin are nausea and diarrhoea [1]."
+    assert [event.reason for event in events if isinstance(event, Verified)] == ["point"]
+
+
+def test_what_answers_as_well_and_was_not_written_is_quoted_behind(pack: Pack) -> None:
+    written = "The common side effects of metformin are nausea and diarrhoea [1]."
+    events, _ = run(pack, "nausea or vitamin?", [written])
+    assert final(events).text == f"{written} Long-term use can lower vitamin B12 [1]."
+
+
+def test_writing_that_only_leaves_much_out_gives_way_to_the_whole_sentence(pack: Pack) -> None:
+    whole = (
+        "A tenant must give 30 days of notice before leaving, in writing and by registered mail to the owner"
+    )
+    notice = Passage("notice#1", f"{whole}. Rent is due on the first day.", "Notice")
+    written = "A tenant must give 30 days of notice [1]. Notice is by registered mail to the owner [1]."
+    events, _ = run(pack, "what notice must a tenant give?", [written], passages=[notice])
+    assert isinstance(events[-1], SkillAnswer)
+    assert events[-1].text == f"{whole} [1]."
+    assert [event.supported for event in events if isinstance(event, Verified)] == [True, True]
 
 
 def test_the_title_may_be_named_in_an_answer(pack: Pack) -> None:
@@ -463,6 +491,7 @@ def test_another_skills_adapter_writes_for_comparison(pack: Pack) -> None:
         model=CollegiumChatModel(engine=engine),
         store=Store([METFORMIN]),
         evidence=FixedJudge(0.9),
+        pointer=WordPointer(),
         other_adapter="legal",
     )
     list(skill.stream(SkillRequest("side effects of metformin?", configuration="wrong-adapter")))
@@ -483,7 +512,11 @@ def test_closing_the_stream_stops_the_model(pack: Pack) -> None:
         ["The common side effects of metformin are nausea and diarrhoea [1]. More."], adapters=["medical"]
     )
     skill = DomainSkill(
-        pack, model=CollegiumChatModel(engine=engine), store=Store([METFORMIN]), evidence=FixedJudge(0.9)
+        pack,
+        model=CollegiumChatModel(engine=engine),
+        store=Store([METFORMIN]),
+        evidence=FixedJudge(0.9),
+        pointer=WordPointer(),
     )
     stream: Iterator[SkillEvent] = skill.stream(SkillRequest("side effects of metformin?"))
     assert isinstance(next(stream), Retrieved)
@@ -494,7 +527,11 @@ def test_closing_the_stream_stops_the_model(pack: Pack) -> None:
 def test_a_filter_reaches_the_store(pack: Pack) -> None:
     store, where = Store(()), Filter(jurisdiction="US", as_of="2024-01-01")
     skill = DomainSkill(
-        pack, model=CollegiumChatModel(engine=ScriptedEngine(())), store=store, evidence=FixedJudge(0.9)
+        pack,
+        model=CollegiumChatModel(engine=ScriptedEngine(())),
+        store=store,
+        evidence=FixedJudge(0.9),
+        pointer=WordPointer(),
     )
     answer = final(list(skill.stream(SkillRequest("side effects of metformin?", where=where))))
     assert (answer.status, answer.reason) == ("declined", "no_evidence")

@@ -21,7 +21,7 @@ QUESTION = "What notice must an employer give?"
 WRITTEN = "The common side effects of metformin are nausea and diarrhoea [1]. Long-term use can lower vitamin B12 [1]."
 
 
-class EvenJudge(FixedJudge):
+class EvenPointer:
     """Every sentence answers as well as the others."""
 
     def weigh(self, question: str, sentences: Sequence[str]) -> list[float]:
@@ -36,7 +36,8 @@ def answer(
         replace(pack, guards=()) if "chest" not in request.question else pack,
         model=CollegiumChatModel(engine=ScriptedEngine([written] if written else [], adapters=["medical"])),
         store=store,
-        evidence=EvenJudge(0.9),
+        evidence=FixedJudge(0.9),
+        pointer=EvenPointer(),
     )
     events = list(skill.stream(request))
     final = events[-1]

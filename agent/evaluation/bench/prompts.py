@@ -1,4 +1,4 @@
-"""Real prompts to measure with: questions of a pack's examples with the evidence that answers them."""
+"""Real prompts to measure with: questions of a pack's examples, with or without the evidence that answers them."""
 
 from __future__ import annotations
 
@@ -33,3 +33,16 @@ def grounded_requests(pack: Pack, count: int, *, seed: int = 1) -> list[Generati
         if len(chosen) == count:
             break
     return chosen
+
+
+def short_requests(pack: Pack, count: int, max_tokens: int, *, seed: int = 1) -> list[GenerationRequest]:
+    """Requests without evidence, of a few words each: the skill's system prompt and a question, its adapter."""
+    questions = sorted(
+        (row["question"] for row in pack.examples("answer")), key=lambda text: (len(text), text)
+    )
+    chosen = random.Random(seed).sample(questions[: len(questions) // 2], count)
+    system = ChatTurn("system", pack.prompt("system").render())
+    return [
+        GenerationRequest((system, ChatTurn("user", text)), adapter=pack.name, max_tokens=max_tokens)
+        for text in chosen
+    ]

@@ -16,6 +16,8 @@ CLIENTS = 6
 """Requests at once."""
 CANCELLED = 0.1
 """Share that is given up after the first piece."""
+FLAT = 0.05
+"""Share of its memory by which the process may grow in the second half."""
 
 
 @dataclass(slots=True)
@@ -39,7 +41,8 @@ class Soak:
 
     @property
     def clean(self) -> bool:
-        return not self.crossed and not self.lost and self.threads_left <= 0
+        flat = self.memory_growth_mb <= FLAT * self.memory_mb
+        return not self.crossed and not self.lost and self.threads_left <= 0 and flat
 
 
 def soak(
