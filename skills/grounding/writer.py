@@ -162,15 +162,16 @@ class Writer:
                 )
                 unit = ranked[0][1] if verdict.part is None else read[verdict.part]
                 short = len(without_marks(sentence).split()) < SHORTEST
+                bare = _VERDICT.match(without_marks(sentence)) is not None
                 beside = sentence.rstrip().endswith("?") or unit in far
-                bare = _VERDICT.match(without_marks(sentence)) and not _asks_for_verdict(question)
-                reason = verdict.reason or ("point" if beside else "verdict" if bare else "")
+                unasked = bare and not _asks_for_verdict(question)
+                reason = verdict.reason or ("point" if beside else "verdict" if unasked else "")
                 yield Verified(sentence, not reason, reason)
                 if reason:
                     continue
                 if unit.span in spans and set(terms(without_marks(sentence))) <= set(terms(" ".join(shown))):
                     continue
-                whole = unit.span not in spans and _abridges(sentence, unit, passage)
+                whole = not bare and unit.span not in spans and _abridges(sentence, unit, passage)
                 held.append((unit, unit.text if whole else sentence))
                 if shown or short or unit in near:
                     for item in held[-1:] if length == "short" else held:

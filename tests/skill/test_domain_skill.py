@@ -475,6 +475,12 @@ def test_a_bare_yes_answers_a_stated_claim_or_a_named_document_only(
     assert answer == ("Yes [1]." if verdict else "Contracts for the sale of land need a writing [1].")
 
 
+def test_a_bare_no_abridges_nothing(pack: Pack) -> None:
+    text = "Contracts for the sale of land need a writing."
+    question = 'Is it true that "Contracts for the sale of land need no writing."'
+    assert answer_from(pack, text, question, ["No [1]."]) == "No [1]."
+
+
 def test_an_abbreviation_with_a_blank_ends_no_sentence(pack: Pack) -> None:
     text = "Bronchitis is common in the U. S. among smokers. It is rare elsewhere."
     steps = ["Bronchitis is common in the U. S. among smokers [1]."]
