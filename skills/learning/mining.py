@@ -99,11 +99,16 @@ def mine_sentences(
     """One row per question and passage whose answering sentences are numbered, from 1 (``sentences``: one list for each
     gold passage): those against the passage's others, nearest to the question first.
 
-    Raises UserError for a number that the passage does not have.
+    Raises UserError for a number that the passage does not have, and for another count of lists than of gold passages.
     """
     for row in rows:
-        numbered: list[list[int]] = row.get("sentences") or []
-        for name, numbers in zip(row["gold"], numbered, strict=False):
+        numbered: list[list[int]] = row.get("sentences") or [[] for _ in row["gold"]]
+        if len(numbered) != len(row["gold"]):
+            raise UserError(
+                f"{row['question']!r}: expected one list of 'sentences' for each of {len(row['gold'])} gold passages, "
+                f"found {len(numbered)}"
+            )
+        for name, numbers in zip(row["gold"], numbered, strict=True):
             passage = store.get(name)
             if passage is None or is_chinese(row["question"]):
                 continue

@@ -119,3 +119,8 @@ def test_numbered_sentences_are_set_against_the_others_of_their_passage(store: P
 def test_a_number_that_no_sentence_has_is_refused(store: PassageStore) -> None:
     with pytest.raises(UserError, match="'metformin#1' has 3 sentences"):
         list(mine_sentences([{"question": "what", "gold": ["metformin#1"], "sentences": [[4]]}], store))
+
+
+def test_sentences_of_another_count_than_passages_are_refused(store: PassageStore) -> None:
+    with pytest.raises(UserError, match="for each of 1 gold passages, found 2"):
+        list(mine_sentences([{"question": "what", "gold": ["metformin#1"], "sentences": [[1], [2]]}], store))
