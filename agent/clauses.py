@@ -21,7 +21,8 @@ _QUESTION_WORD = (
 _JOINT = re.compile(
     r"\s*(?:[,;—–-]\s*)?\b(?:and|but|also|plus|or|then|so|as well as)\b[\s,]+"
     r"(?:(?:also|then|if so|in that case|on a separate matter),?\s+)?"
-    rf"(?={_QUESTION_WORD}\b)|\s*(?:[,;:—–]|\.\.+|\s&)\s*(?={_QUESTION_WORD}\b)|\s*\bas well as\b\s+",
+    rf"(?={_QUESTION_WORD}\b)|\s*(?:[,;:—–]|\.\.+|\s&)\s*(?={_QUESTION_WORD}\b)|\s*\bas well as\b\s+"
+    r"|(?<=\?)\s+",
     re.IGNORECASE,
 )
 _CHINESE_JOINT = re.compile(r"[，,；;、]\s*|(?:另外|还有|同时|以及)")
@@ -36,6 +37,11 @@ _ASKS = re.compile(
     r"|还是|要紧|请问|为什么|为何|咋|啥",
     re.IGNORECASE,
 )
+_FINER = re.compile(
+    r"\s*[;,]\s*(?:and\s+)?|\s+(?:and|plus|or|btw)\s+|(?<=[.?!])\s+|\s*[，；、。？]\s*", re.IGNORECASE
+)
+_LEAST_WORDS = 4
+"""Words of a part of a finer cut; two Chinese characters count as one."""
 _SHORTEST = 8
 """Characters of an English part; a shorter one stays with what comes before it."""
 _SHORTEST_CHINESE = 4
@@ -59,6 +65,24 @@ def clauses(text: str) -> list[Clause]:
         sentence = text[start:end].strip()
         found += [Clause(part, _ASKS.search(part) is not None, place) for part in _pieces(sentence)]
     return found
+
+
+def finer(text: str) -> list[str]:
+    """A request cut wherever both sides have a few words: for one of which more parts are known to be there."""
+    found: list[str] = []
+    begin = 0
+    for joint in _FINER.finditer(text):
+        if (
+            _words(text[begin : joint.start()]) >= _LEAST_WORDS
+            and _words(text[joint.end() :]) >= _LEAST_WORDS
+        ):
+            found.append(text[begin : joint.start()].strip())
+            begin = joint.end()
+    return [*found, text[begin:].strip()]
+
+
+def _words(text: str) -> float:
+    return len(re.findall(r"[A-Za-z0-9]+", text)) + len(re.findall(r"[\u3400-\u9fff]", text)) / 2
 
 
 def _pieces(sentence: str) -> Iterator[str]:

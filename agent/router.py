@@ -5,10 +5,10 @@
        of a domain whose pack is not there goes to "general"
     3. newcomers (packs the shipped head was not trained with) claim their part first; the rest is the shipped
        head's to share out
-    4. what comes after other messages, and each part of a request that asks several things (agent.clauses), is read
-       with those messages and with the request: another reader learned what leans on what; each domain that owns a
-       part is asked that
-    5. domains: none if "general" is the likeliest, else the likeliest and any other over the threshold; none is
+    4. what comes after other messages, and each part of a request that asks several things (agent.asking), is read
+       with those messages and with the request: another reader learned what leans on what
+    5. which domains a request that may ask several things asks, a third reader says; each is asked its part
+    6. domains: none if "general" is the likeliest, else the likeliest and any other over the threshold; none is
        unclear, where "general" is not certain either
 
 Newcomers have a head of their own, fitted in seconds from all packs' route examples and
@@ -30,6 +30,7 @@ from pathlib import Path
 import numpy as np
 from langchain_core.embeddings import Embeddings
 
+from agent.asking import SURE, divided, shared_out
 from agent.clauses import Clause, clauses
 from agent.events import Part, Routed
 from agent.planner import is_follow_up, search_query
@@ -58,6 +59,9 @@ READERS = "readers"
 """Folder beside the shipped head with classifiers (skills.learning.classify) of questions, by language."""
 CONTEXT_READERS = "context_readers"
 """The same of texts in a context (see in_context). One that learned those reads a question alone a little worse."""
+SET_READERS = "set_readers"
+"""The same of requests: which domains are asked something; a label is their names, joined by SETS."""
+SETS = "+"
 READ = 0.5
 """What a reader counts beside the head, in logarithms; chosen on development questions."""
 READ_IN_CONTEXT = 0.9
@@ -68,10 +72,12 @@ Readers = Mapping[str, Callable[[], Classifier]]
 """By language; loaded when called."""
 NEWCOMER_VERSION = "1"
 """Part of the cache key: raise it when fitting gives another head."""
-SURE = 0.5
-"""Probability from which a part of a request is a domain's."""
 CERTAIN = 0.8
 """A follow-up that is this clearly of some domain by itself is not read with what came before."""
+TRUSTED = 0.5
+"""Probability from which a set of domains is what a request asks."""
+POSSIBLE = 0.03
+"""Probability from which a second domain may be asked something in what looks like one question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +107,20 @@ class Router:
         embed: Embed = embed_with_store,
         readers: Readers | None = None,
         context_readers: Readers | None = None,
+        set_readers: Readers | None = None,
         examples: Sequence[Example] = (),
     ) -> None:
-        """``readers``: by language, of questions; ``context_readers``: of texts in a context (see in_context).
-        ``examples``: what an explanation names the nearest of."""
+        """``readers``: by language, of questions; ``context_readers``: of texts in a context (see in_context);
+        ``set_readers``: of requests. ``examples``: what an explanation names the nearest of."""
         self.domains = tuple(sorted(domains))
         self._examples = examples
         self._shipped = shipped
         self._newcomers = newcomers
+        self._new = frozenset(newcomers.labels if newcomers else ()) - {GENERAL}
         self._embed = embed
         self._readers = readers or {}
         self._context_readers = context_readers or {}
+        self._set_readers = set_readers or {}
 
     @classmethod
     def load(
@@ -135,8 +144,8 @@ class Router:
         new = sorted(name for name, rows in examples.items() if known.get(name) != fingerprint(rows))
         newcomers = _newcomers(examples, new, embed) if new else None
         known = [row for rows in examples.values() for row in rows]
-        readers, in_context = _readers(shipped / READERS), _readers(shipped / CONTEXT_READERS)
-        return cls(examples, model, newcomers, embed, readers, in_context, known)
+        readers = [_readers(shipped / name) for name in (READERS, CONTEXT_READERS, SET_READERS)]
+        return cls(examples, model, newcomers, embed, *readers, known)
 
     def route(self, text: str, history: Sequence[Turn] = ()) -> Routed:
         """Probabilities of the domains and "general" (sum 1), and the domains to ask, best first.
@@ -148,7 +157,9 @@ class Router:
         before = tuple(turn.text for turn in reversed(history) if turn.role == "user")[:READ_BACK]
         topic = search_query(text, history) if history and is_follow_up(text) else ""
         probabilities = self._probabilities(text, before, topic)
-        parts = self._parts(text, before)
+        found = clauses(text[:CLIP])
+        among = self._asked(text, found, probabilities, before)
+        parts = self._parts(text, found, before, among)
         if len(parts) > 1:
             domains = tuple(part.domain for part in parts)
         else:
@@ -157,6 +168,8 @@ class Router:
             # A follow-up has one owner; the shares of a second one come from what it leans on.
             chosen = [name for name in (order[0], *([] if before else further)) if name != GENERAL]
             domains, parts = tuple(chosen) if order[0] != GENERAL else (), ()
+            if domains and among is not None and len(among) == 1:
+                domains = tuple(among)
         unclear = not domains and max(probabilities.values()) < self._shipped.certainty
         leans = self._leans(text, before, domains)
         milliseconds = (time.perf_counter() - started) * 1000.0
@@ -169,53 +182,43 @@ class Router:
         alone = self._probabilities(text)
         return any(alone[name] < CERTAIN for name in domains)
 
-    def _parts(self, text: str, before: Sequence[str]) -> tuple[Part, ...]:
-        """What each domain is asked, in the order of the request; none where it is all one question.
+    def _asked(
+        self, text: str, found: Sequence[Clause], probabilities: Mapping[str, float], before: Sequence[str]
+    ) -> frozenset[str] | None:
+        """The domains that a request asks something, where a reader is sure of them.
 
-        A part is a domain's if it surely is, read with the request and what came ``before`` it or, where it leans on
-        what was told, with that. A part that is nobody's for sure goes to the domain before it, unless it surely is
-        out of scope.
+        None where it is not, or all is one question, of one domain or a follow-up, or a newcomer's, which no reader
+        knows.
         """
-        found = clauses(text[:CLIP])
-        if sum(clause.asks for clause in found) < 2:
-            return ()
-        told: list[str] = []
-        near: list[Clause] = []
-        asked: dict[str, list[str]] = {}
-        unowned: list[str] = []
-        last = said = ""
-        for clause in found:
-            if not clause.asks:
-                near.append(clause)
-                continue
-            # "A noteholder says that our emails bind us. True?" leans on that, not on the question before it.
-            said = " ".join(other.text for other in near[-1:] if other.sentence != clause.sentence) or said
-            # "Lent 200,000 at 18 %, is that allowed?": what the sentence tells belongs to its question.
-            told += [other.text for other in near if other.sentence != clause.sentence]
-            own = " ".join(
-                [*(other.text for other in near if other.sentence == clause.sentence), clause.text]
-            )
-            near.clear()
-            owner = self._owner(own, (text, *before))
-            if owner == GENERAL:
-                continue
-            owner = owner or self._owner(f"{said} {own}", (text, *before))
-            owner = last if owner in ("", GENERAL) else owner
-            said = own
-            if owner:
-                asked.setdefault(owner, []).extend([*unowned, own])
-                unowned.clear()
-                last = owner
-            else:
-                unowned.append(own)
-        return tuple(Part(name, " ".join([*told, *texts])) for name, texts in asked.items())
+        made = self._set_readers.get(language_of(text))
+        best, *others = sorted(probabilities, key=lambda name: -probabilities[name])
+        one = sum(clause.asks for clause in found) < 2
+        possible = [name for name in others if name != GENERAL and probabilities[name] >= POSSIBLE]
+        if made is None or best in self._new or (one and (before or not possible)):
+            return None
+        reader = made()
+        shares = reader.probabilities([text[:CLIP]])[0]
+        place = int(shares.argmax())
+        named = frozenset(reader.labels[place].split(SETS)).intersection(self.domains)
+        return named if named and shares[place] >= TRUSTED else None
 
-    def _owner(self, text: str, context: Sequence[str]) -> str:
-        """The domain that a part of a request surely belongs to, or GENERAL; "" if it is nobody's for sure."""
-        # The request tells what "is that covered?" is about, and drowns what it asks: both count alike.
-        shares = _mixed(self._probabilities(text, context), self._probabilities(text), 0.5)
-        best = max(shares, key=lambda name: shares[name])
-        return best if shares[best] >= (CERTAIN if best == GENERAL else SURE) else ""
+    def _parts(
+        self, text: str, found: Sequence[Clause], before: Sequence[str], among: frozenset[str] | None
+    ) -> tuple[Part, ...]:
+        """What each domain is asked (agent.asking); none where it is all one question."""
+        asking = [clause.text for clause in found if clause.asks]
+        context = (text, *before)
+
+        def shares(part: str) -> Mapping[str, float]:
+            # The request tells what "is that covered?" is about, and drowns what it asks: both count alike.
+            return _mixed(self._probabilities(part, context), self._probabilities(part), 0.5)
+
+        if among is not None and self._new:
+            asked_of = (name for part in asking for name, share in shares(part).items() if share >= SURE)
+            among |= self._new.intersection(asked_of)
+        if among is not None:
+            return shared_out(text, found, shares, GENERAL, among) if len(among) > 1 else ()
+        return divided(found, shares, GENERAL) if len(asking) > 1 else ()
 
     def explain(self, text: str, *, words: int = 8) -> Explanation:
         """The decision and the words that mattered most for the likeliest label."""

@@ -211,6 +211,7 @@ class DomainSkill:
                 timings=timings,
                 length=request.length,
                 own_words=request.own_words,
+                notes=any(item.known or item.unanswered for item in candidates),
                 # The model cannot calculate: it would give one of the figures for the result.
                 quote=self.pack.manifest.quotes(request.configuration)
                 or (asks_for_calculation(question) and bool(rows(evidence[0].passage.text))),

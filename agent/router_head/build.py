@@ -9,11 +9,12 @@ and no question that occurs in a dev or test split of the routing sets.
        nothing about who owns it)
     2. the routing set's own rows, then more of the sets it was drawn from
     3. train on these; the threshold is fitted on the routing set's dev rows
-    4. train a reader, a classifier, for each language on these rows, and from it a context reader on them and on
-       texts in context (reading.py); what they are chosen by are dev rows and some kept aside
+    4. train a reader, a classifier, for each language on these rows, from it a context reader on them and on texts in
+       context, and from that a set reader on requests (reading.py); they are chosen by dev rows and some kept aside
     5. with all in one folder, fit on the dev rows from which probability a label is relied on
 
 ``--keep-readers``: the readers of step 4 stay; context readers are trained on from them, the Chinese one from itself.
+``--sets-only``: set readers alone are made, from the context readers that are there.
 ``--install`` puts all into this folder.
 """
 
@@ -30,7 +31,16 @@ from typing import Any
 
 import numpy as np
 
-from agent.router import CONTEXT_READERS, OUT_OF_SCOPE, READERS, SHIPPED, Router, fingerprint, route_examples
+from agent.router import (
+    CONTEXT_READERS,
+    OUT_OF_SCOPE,
+    READERS,
+    SET_READERS,
+    SHIPPED,
+    Router,
+    fingerprint,
+    route_examples,
+)
 from agent.router_head import reading
 from skills.files import read_json, read_jsonl, write_json, write_jsonl
 from skills.learning.classifier import load_classifier
@@ -64,6 +74,9 @@ _ALONE: Mapping[str, int] = {"en": 3000, "zh": 1200}
 
 _PAIRS: Mapping[str, int] = {"en": 1200, "zh": 500}
 """See reading.pairs."""
+
+_SETS: Mapping[str, int] = {"en": 1400, "zh": 500}
+"""See reading.made_sets."""
 
 _ANSWERED = 0.4
 """Weight of a question that a pack's notes answer: many, and of one form beside exam questions. Chosen on dev rows."""
@@ -213,6 +226,8 @@ def build(data: Path, out: Path, *, keep_readers: bool, install: bool) -> Mappin
         kept = _kept(language) if keep_readers else None
         readers[language] = train_readers(list(read_jsonl(rows)), list(read_jsonl(dev)), language, out, kept)
         shutil.copytree(out / language / "best", head / CONTEXT_READERS / language, dirs_exist_ok=True)
+        best = train_set_reader(list(read_jsonl(rows)), language, out, out / language / "best")
+        shutil.copytree(best, head / SET_READERS / language, dirs_exist_ok=True)
     # Chinese questions alone are read no better by one than by the head.
     alone = _kept("en") if keep_readers else out / "en-alone" / "best"
     shutil.copytree(alone, head / READERS / "en", dirs_exist_ok=True)
@@ -221,6 +236,15 @@ def build(data: Path, out: Path, *, keep_readers: bool, install: bool) -> Mappin
     if install:
         shutil.copytree(head, SHIPPED, dirs_exist_ok=True)
     return {**metrics, "readers": readers, "certainty": certainty}
+
+
+def make_set_readers(data: Path, out: Path, *, install: bool) -> None:
+    """Train the set readers of all languages from the shipped context readers."""
+    rows = training_rows(data)
+    for language in ("en", "zh"):
+        best = train_set_reader(rows, language, out, SHIPPED / CONTEXT_READERS / language)
+        if install:
+            shutil.copytree(best, SHIPPED / SET_READERS / language, dirs_exist_ok=True)
 
 
 def _certainty(head: Path, dev: list[Row]) -> float:
@@ -265,6 +289,20 @@ def train_readers(
     return read_json(last.parent / "metrics.json")
 
 
+def train_set_reader(rows: list[Row], language: str, out: Path, start: Path) -> Path:
+    """Train, from the context reader ``start``, what says which domains a request asks, in ``out/<language>-sets``;
+    gives the folder of the best one."""
+    alone = [row for row in rows if row["lang"] == language]
+    several = reading.several(language)
+    random.Random(5).shuffle(several)
+    chosen = len(several) // _ASIDE_IN_CONTEXT
+    requests = [*reading.sets(several[chosen:]), *reading.made_sets(alone, language, _SETS[language])]
+    random.Random(7).shuffle(requests)
+    return _train(
+        requests, list(reading.sets(several[:chosen])), out / f"{language}-sets", epochs=3, start=start
+    )
+
+
 def _neutral(follow_ups: list[Row], reader: Path) -> set[str]:
     """The texts that a reader is not sure of without what came before them."""
     texts = [row["text"] for row in follow_ups if row["kind"] == "stays"]
@@ -300,8 +338,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the public sets")
     parser.add_argument("--out", type=Path, required=True, help="folder for rows and run")
     parser.add_argument("--install", action="store_true", help="put the head into the package")
-    parser.add_argument("--keep-readers", action="store_true", help="train head and context readers only")
+    parser.add_argument(
+        "--keep-readers", action="store_true", help="train head, context and set readers only"
+    )
+    parser.add_argument("--sets-only", action="store_true", help="train set readers only")
     given = parser.parse_args()
+    if given.sets_only:
+        make_set_readers(given.data, given.out, install=given.install)
+        return
     metrics = build(given.data, given.out, keep_readers=given.keep_readers, install=given.install)
     print(json.dumps(dict(metrics), indent=1))
 

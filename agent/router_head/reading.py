@@ -6,6 +6,8 @@
                  moves on or takes leave does so after any
     parts        ``several.jsonl``: each part of a request that asks several things, within that request
     pairs        two of the head's rows, one after the other or in one message
+    sets         requests of ``several.jsonl``, the head's rows and two of those in one message, each labelled with all
+                 the domains that it asks
 
 All are written for this project but the head's rows. Knows no encoder.
 """
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.clauses import clauses
-from agent.router import READ_BACK, in_context
+from agent.router import READ_BACK, SETS, in_context
 from skills.files import read_jsonl
 from skills.learning.route import GENERAL, language_of
 
@@ -123,6 +125,31 @@ def pairs(alone: Sequence[Row], language: str, count: int) -> Iterator[Row]:
             whole = one + chance.choice(JOINTS[language]) + other
             yield {"text": in_context(one, [whole]), "label": first}
             yield {"text": in_context(other, [whole]), "label": second}
+
+
+def sets(rows: Iterable[Row]) -> Iterator[Row]:
+    """Requests as written, with the domains that they ask."""
+    for row in rows:
+        yield {"text": row["text"], "label": _set_of(part["domain"] for part in row["parts"])}
+
+
+def made_sets(alone: Sequence[Row], language: str, count: int) -> Iterator[Row]:
+    """``count`` of the shorter rows, and as many times two of different labels in one message."""
+    chance = random.Random(f"sets {language}")
+    asked = _by_label(alone, language)
+    short = [(text, label) for label, texts in asked.items() for text in texts]
+    yield from (
+        {"text": text, "label": label} for text, label in chance.sample(short, min(count, len(short)))
+    )
+    for _ in range(count):
+        first, second = chance.sample(sorted(asked), 2)
+        text = chance.choice(asked[first]) + chance.choice(JOINTS[language]) + chance.choice(asked[second])
+        yield {"text": text, "label": _set_of((first, second))}
+
+
+def _set_of(domains: Iterable[str]) -> str:
+    """The name of a set of domains; what is nobody's is not in it."""
+    return SETS.join(sorted({*domains} - {GENERAL})) or GENERAL
 
 
 def _by_label(rows: Iterable[Row], language: str) -> dict[str, list[str]]:

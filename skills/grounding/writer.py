@@ -54,7 +54,7 @@ ROWS = 8
 """Rows of a table, or items of a list, that are shown with the sentence that leads to them, at most."""
 NEAR, FAR = 0.5, 4.0
 """Distance to the best sentence's score within which a sentence answers the question as well as the best, and beyond
-which it misses the point."""
+which, in notes of many facts, it misses the point."""
 
 AHEAD = 6
 """Characters of the next sentence that have to be there before one is whole: the "U." of "U. S. law" ends none."""
@@ -66,10 +66,10 @@ _CLAIM = re.compile(
 _ITEM = re.compile(r"[-*•·]\s|\(?(?:\d{1,2}|[a-z])[.)]\s")
 _LEANS = re.compile(
     r"^(?:these|those|they|such|also,|however,|he or she|this (?!condition|disease|disorder|syndrome|agreement|contract"
-    r"|section|act\b|law\b))",
+    r"|section|act\b|law\b))|.*\b(?:until|by|since|before|after) then\b",
     re.IGNORECASE,
 )
-"""Begins like a sentence that is not understood without the one before it."""
+"""Reads like a sentence that is not understood without the one before it: it begins so, or has "until then"."""
 
 Reader = Callable[[str, Sequence[str]], list[float]]
 """(question, texts) -> how well each text answers the question: the evidence encoder's score."""
@@ -111,6 +111,7 @@ class Writer:
         quote: bool = False,
         length: Length = "normal",
         own_words: str = "",
+        notes: bool = False,
     ) -> Iterator[SkillEvent]:
         """Answer from one passage's evidence, sentence by sentence; ends with the SkillAnswer.
 
@@ -128,6 +129,8 @@ class Writer:
         Chinese evidence is quoted, not rewritten: the default base does not write Chinese. ``quote``: so is this. So is
         what does not fit the context beside the question.
         ``own_words``: the question without what memory put into it, which no source is needed to repeat.
+        ``notes``: the passage is of notes of which people said what each fact answers, so that what surrounds the best
+        sentence answers other questions. In any other text it is what the best sentence is to be read with.
         """
         passage = evidence.passage
         ranked = self._rank(question, evidence)
@@ -163,7 +166,7 @@ class Writer:
                 unit = ranked[0][1] if verdict.part is None else read[verdict.part]
                 short = len(without_marks(sentence).split()) < SHORTEST
                 bare = _VERDICT.match(without_marks(sentence)) is not None
-                beside = sentence.rstrip().endswith("?") or unit in far
+                beside = sentence.rstrip().endswith("?") or (notes and unit in far)
                 unasked = bare and not _asks_for_verdict(question)
                 reason = verdict.reason or ("point" if beside else "verdict" if unasked else "")
                 yield Verified(sentence, not reason, reason)

@@ -79,9 +79,7 @@ def train(config: ClassifyConfig, progress: Progress = quiet) -> Mapping[str, An
     dev = _labelled(judge, labels, name, config.max_tokens)[: config.dev_limit]
 
     encoder = lora_encoder(folder, config, device)
-    if config.start is not None:
-        _check_labels(config.start, labels)
-    head = make_head(encoder, len(labels), config.start, device)
+    head = make_head(encoder, len(labels), _head_to_go_on_from(config.start, labels), device)
     counts = Counter(item.label for item in items)
     weights = torch.tensor([counts[place] ** -0.5 for place in range(len(labels))], device=device)
     weights = weights / weights.mean()
@@ -161,9 +159,11 @@ def _labelled(
     return [Labelled(tuple(item.ids), places[row.label]) for item, row in zip(encoded, rows, strict=True)]
 
 
-def _check_labels(start: Path, labels: Sequence[str]) -> None:
-    if read_json(start / "collegium.json").get("labels") != list(labels):
-        raise UserError(f"start {str(start)!r} was trained for other labels; leave it out to begin anew")
+def _head_to_go_on_from(start: Path | None, labels: Sequence[str]) -> Path | None:
+    """``start`` where its head is of the same labels; None: what its encoder knows is of use, its head is not."""
+    if start is None or read_json(start / "collegium.json").get("labels") != list(labels):
+        return None
+    return start
 
 
 def _macro_f1(predicted: np.ndarray, targets: np.ndarray) -> float:

@@ -24,7 +24,7 @@ class EncoderConfig(LoopConfig):
     """A bundled encoder; "", where a method allows it: the multilingual one if a fifth of the rows is Chinese."""
     start: Path | None = None
     """Artefact to go on from, such as a shipped one for a domain of your own; None: a fresh LoRA and head. Its rank
-    and alpha hold."""
+    and alpha hold; a head for other labels begins anew."""
     learning_rate: float = Field(default=8e-4, gt=0)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.router_head.reading import follow_ups, in_place, moved, pairs, parts, several
+from agent.router_head.reading import follow_ups, in_place, made_sets, moved, pairs, parts, sets, several
 from skills.learning.route import GENERAL
 
 ALONE = [
@@ -69,3 +69,22 @@ def test_pairs_keep_their_labels_and_repeat_themselves() -> None:
     assert made == list(pairs(ALONE, "en", 20))
     assert len(made) >= 20
     assert all(one["text"].startswith(f"{one['label']} question") for one in made)
+
+
+def test_a_request_is_labelled_with_all_that_it_asks() -> None:
+    parts = [{"domain": name, "asks": name} for name in ("medical", GENERAL, "finance", "medical")]
+    assert list(sets([{"text": "t", "parts": parts}, {"text": "u", "parts": parts[1:2]}])) == [
+        {"text": "t", "label": "finance+medical"},
+        {"text": "u", "label": GENERAL},
+    ]
+
+
+def test_single_rows_and_two_in_one_message_are_sets_too() -> None:
+    made = list(made_sets(ALONE, "en", 15))
+    assert made == list(made_sets(ALONE, "en", 15))
+    assert len(made) == 30
+    for row in made[15:]:
+        named = {
+            word for word in row["text"].replace("\n", " ").split() if word in ("finance", "legal", "medical")
+        }
+        assert set(row["label"].split("+")) == named or row["label"] == GENERAL

@@ -254,6 +254,48 @@ def test_several_questions_go_to_their_owners(shipped: Path, garden: Pack, saili
     ]
 
 
+class Asks(Certain):
+    """A set reader."""
+
+    labels = ("garden", "garden+sailing", "general", "sailing")
+
+
+def _with_set_reader(shipped: Path, garden: Pack, reader: Certain, *new: Pack) -> Router:
+    newcomers = _router([garden, *new], shipped)._newcomers
+    return Router(
+        ("garden", "sailing") if new else ("garden",),
+        RouteModel.load(shipped),
+        newcomers,
+        _embed_with(lambda name: Words()),
+        set_readers={"en": lambda: reader},  # type: ignore[arg-type]
+    )
+
+
+def test_a_request_is_asked_of_those_alone_that_a_reader_names(shipped: Path, garden: Pack) -> None:
+    """Its label may name a pack that is not there; what has no joint is one question and is not read."""
+    reader = Asks("garden+sailing")
+    router = _with_set_reader(shipped, garden, reader)
+    both = "What is the best mulch for roses, and how do I choose tulips and compost?"
+    assert router.route(both).domains == ("garden",)
+    assert router.route("What is the best compost for roses?").domains == ("garden",)
+    assert reader.asked == [both]
+
+
+def test_a_reader_that_is_not_sure_or_names_nobody_has_no_say(shipped: Path, garden: Pack) -> None:
+    text = "What is the best mulch for roses, and how do I choose tulips and compost?"
+    assert _with_set_reader(shipped, garden, Asks("general")).route(text).domains == ("garden",)
+
+
+def test_newcomers_keep_their_parts_beside_those_that_a_reader_names(
+    shipped: Path, garden: Pack, sailing: Pack
+) -> None:
+    text = "What is the best mulch for roses, and how do I choose a mainsail and rudder?"
+    routed = _with_set_reader(shipped, garden, Asks("garden"), sailing).route(text)
+    assert routed.domains == ("garden", "sailing")
+    theirs = "How do I choose a mainsail, and which rudder?"
+    assert _with_set_reader(shipped, garden, Asks("garden"), sailing).route(theirs).domains == ("sailing",)
+
+
 def test_several_questions_of_one_owner_stay_together(shipped: Path, garden: Pack, sailing: Pack) -> None:
     router = _router([garden, sailing], shipped)
     routed = router.route("What is the best mulch for roses, and how do I choose tulips and compost?")

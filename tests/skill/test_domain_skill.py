@@ -44,15 +44,16 @@ CHINESE = Passage("zh#1", "试用期最长不得超过六个月。同一用人�
 
 
 class Store:
-    def __init__(self, passages: Sequence[Passage]) -> None:
-        self.passages = passages
+    def __init__(self, passages: Sequence[Passage], known: float = 0.4) -> None:
+        """``known``: above 0 where questions about the passages were judged."""
+        self.passages, self.known = passages, known
         self.queries: list[str] = []
         self.where: Filter | None = None
 
     def search(self, query: str, k: int = 10, *, where: Filter | None = None) -> list[ScoredPassage]:
         self.queries.append(query)
         self.where = where
-        return [ScoredPassage(passage, 1.0) for passage in self.passages[:k]]
+        return [ScoredPassage(passage, 1.0, known=self.known) for passage in self.passages[:k]]
 
 
 class WordPointer:
@@ -111,12 +112,13 @@ def run(
     tools: ToolCaller | None = None,
     given: tuple[Passage, ...] | None = None,
     context: int = 4096,
+    known: float = 0.4,
 ) -> tuple[list[SkillEvent], ScriptedEngine]:
     engine = ScriptedEngine(steps, adapters=["medical"], context=context)
     skill = DomainSkill(
         pack,
         model=CollegiumChatModel(engine=engine),
-        store=Store(passages),
+        store=Store(passages, known),
         evidence=FixedJudge(probability),
         pointer=WordPointer(),
         adapter="medical",
@@ -192,6 +194,11 @@ def test_a_sentence_that_misses_the_point_gives_way_to_the_one_that_does_not(pac
 
 COMMON = "The common side effects of metformin are nausea and diarrhoea [1]."
 LONG_TERM = "Long-term use can lower vitamin B12 [1]."
+
+
+def test_in_a_text_that_nobody_judged_the_sentences_around_the_best_are_told_too(pack: Pack) -> None:
+    events, _ = run(pack, "Does it lower vitamin B12?", [COMMON], known=0.0)
+    assert final(events).text == f"{LONG_TERM} {COMMON}"
 
 
 @pytest.mark.parametrize(
@@ -421,6 +428,13 @@ def test_a_sentence_that_leans_on_the_one_before_brings_it(pack: Pack) -> None:
     assert (
         answer_from(pack, alone, "bronchitis bronchodilators?")
         == "These include bronchodilators for bronchitis [1]."
+    )
+
+
+def test_a_sentence_that_says_then_brings_the_one_that_says_when(pack: Pack) -> None:
+    text = "The blisters crust within ten days. Children with bronchitis stay at home until then."
+    assert answer_from(pack, text, "bronchitis children stay at home?") == (
+        "The blisters crust within ten days [1]. Children with bronchitis stay at home until then [1]."
     )
 
 
