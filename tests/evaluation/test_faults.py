@@ -37,6 +37,11 @@ ITEMS: dict[str, list[dict[str, Any]]] = {
         {"question": "What should I do after a missed dose of metformin?", "gold": ["metformin#missed-dose"]},
     ],
     "legal": [
+        {"question": "How do I copyright something?", "gold": ["copyright#what-copyright-protects"]},
+        {
+            "question": "What is the difference between legal and physical custody?",
+            "gold": ["custody-and-protection#best-interests-of-the-child"],
+        },
         {"question": "What is the federal minimum wage in the US?", "gold": ["wage-and-hour#minimum-wage"]},
         {
             "question": "How much notice does a lodger in England get?",
