@@ -209,6 +209,7 @@ class Router:
         asking = [clause.text for clause in found if clause.asks]
         context = (text, *before)
 
+        @cache
         def shares(part: str) -> Mapping[str, float]:
             # The request tells what "is that covered?" is about, and drowns what it asks: both count alike.
             return _mixed(self._probabilities(part, context), self._probabilities(part), 0.5)

@@ -32,7 +32,6 @@ ITEMS: dict[str, list[dict[str, Any]]] = {
     "medical": [
         {"question": "What are common side effects of metformin?", "gold": ["metformin#common-side-effects"]},
         {"question": "What are common side effects of statins?", "gold": ["statins#side-effects"]},
-        {"question": "What are the side effects of prednisone?", "gold": ["prednisone#side-effects"]},
         {"question": "Why must prednisone not be stopped suddenly?", "gold": ["prednisone#stopping-safely"]},
         {"question": "What should I do after a missed dose of metformin?", "gold": ["metformin#missed-dose"]},
     ],
