@@ -144,8 +144,16 @@ class Router:
         new = sorted(name for name, rows in examples.items() if known.get(name) != fingerprint(rows))
         newcomers = _newcomers(examples, new, embed) if new else None
         known = [row for rows in examples.values() for row in rows]
-        readers = [_readers(shipped / name) for name in (READERS, CONTEXT_READERS, SET_READERS)]
-        return cls(examples, model, newcomers, embed, *readers, known)
+        return cls(
+            examples,
+            model,
+            newcomers,
+            embed,
+            _readers(shipped / READERS),
+            _readers(shipped / CONTEXT_READERS),
+            _readers(shipped / SET_READERS),
+            known,
+        )
 
     def route(self, text: str, history: Sequence[Turn] = ()) -> Routed:
         """Probabilities of the domains and "general" (sum 1), and the domains to ask, best first.
