@@ -256,6 +256,8 @@ class Latency(_Read):
 
 class Resources(_Read):
     latency_ms: Latency | None = None
+    seconds: Number = None
+    model_seconds: Number = None
     tokens: Number | dict[str, Any] = None
     peak_memory_mb: Number = None
 

@@ -158,6 +158,8 @@ def resources(timings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         p50, p95 = np.percentile([row["ms"] for row in own], (50, 95))
         found[name] = {
             "latency_ms": {"p50": round(float(p50), 1), "p95": round(float(p95), 1)},
+            "seconds": round(sum(row["ms"] for row in own) / 1000, 1),
+            "model_seconds": round(sum(row["model_ms"] for row in own) / 1000, 1),
             "tokens": sum(row["prompt_tokens"] + row["completion_tokens"] for row in own),
             "prompt_tokens": sum(row["prompt_tokens"] for row in own),
             "completion_tokens": sum(row["completion_tokens"] for row in own),

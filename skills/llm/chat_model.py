@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import prompts
 from skills.errors import UserError
-from skills.llm.engine import ChatTurn, Engine, GenerationRequest, Role
+from skills.llm.engine import ChatTurn, Engine, GenerationRequest, Piece, Role
 
 _IGNORED = {"ls_structured_output_format", "model", "strict", "stream"}
 """Arguments that LangChain passes along and that change nothing here."""
@@ -112,7 +112,7 @@ class CollegiumChatModel(BaseChatModel):
         text = "".join(part.text for part in parts)
         message = _parse_call(text) if has_tools else AIMessage(text)
         message.usage_metadata = _usage(parts[-1].prompt_tokens, parts[-1].completion_tokens)
-        message.response_metadata = {"finish_reason": parts[-1].finish_reason, "model_name": self.engine.name}
+        message.response_metadata = self._told(parts[-1])
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _stream(
@@ -133,15 +133,19 @@ class CollegiumChatModel(BaseChatModel):
             message = AIMessageChunk(content=piece.text)
             if piece.finish_reason:
                 message.usage_metadata = _usage(piece.prompt_tokens, piece.completion_tokens)
-                message.response_metadata = {
-                    "finish_reason": piece.finish_reason,
-                    "model_name": self.engine.name,
-                }
+                message.response_metadata = self._told(piece)
                 message.chunk_position = "last"
             chunk = ChatGenerationChunk(message=message)
             if run_manager:
                 run_manager.on_llm_new_token(piece.text, chunk=chunk)
             yield chunk
+
+    def _told(self, last: Piece) -> dict[str, Any]:
+        return {
+            "finish_reason": last.finish_reason,
+            "model_name": self.engine.name,
+            "seconds": last.seconds,
+        }
 
     def fits(self, messages: Sequence[BaseMessage], **given: Any) -> bool:
         """Whether prompt and longest answer fit the engine's context, for a call with these arguments."""

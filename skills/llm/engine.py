@@ -6,7 +6,7 @@ Knows neither prompts nor LangChain; ``chat_model.py`` puts LangChain's face on 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -54,6 +54,8 @@ class Piece:
     """Tokens of the rendered prompt; given with the finish reason."""
     completion_tokens: int = 0
     """Tokens generated; given with the finish reason."""
+    seconds: float = field(default=0.0, compare=False)
+    """Spent computing, not waiting for other requests; given with the finish reason by engines that compute here."""
 
 
 @runtime_checkable

@@ -157,7 +157,9 @@ class LlamaCppEngine:
             if finish:
                 self._count(usage, timings)
                 reason = "length" if finish == "length" else "stop"
-                emit(Piece("", reason, usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)))
+                seconds = (timings.get("prompt_ms", 0.0) + timings.get("predicted_ms", 0.0)) / 1000.0
+                tokens = (usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0))
+                emit(Piece("", reason, *tokens, seconds))
 
         def submit(work: Callable[[], None]) -> Callable[[], object]:
             return self._scheduler.submit(work, request.adapter, request.priority)

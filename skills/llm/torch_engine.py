@@ -6,6 +6,7 @@ a whole. Every request starts from an empty cache. Importing this module imports
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -220,6 +221,7 @@ class TorchEngine:
         import torch
         from transformers import DynamicCache
 
+        started = time.perf_counter()
         ids = self._prompt(request)
         room = min(request.max_tokens, self._context - len(ids))
         text = TextStream(self._decode, request.stop)
@@ -238,11 +240,11 @@ class TorchEngine:
                 if emit(Piece(shown)):
                     return
                 if ended or text.stopped:
-                    emit(Piece("", "stop", len(ids), count))
+                    emit(Piece("", "stop", len(ids), count, time.perf_counter() - started))
                     return
                 feed = [token]
         emit(Piece(text.end()))
-        emit(Piece("", "length", len(ids), room))
+        emit(Piece("", "length", len(ids), room, time.perf_counter() - started))
 
     def _next_logprobs(self, request: GenerationRequest, count: int) -> dict[str, float]:
         import torch

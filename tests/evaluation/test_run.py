@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,16 @@ import pytest
 
 from agent.composition import College
 from agent.evaluation.items import LoadedSet, load_sets
+from agent.evaluation.resources import Measured
 from agent.evaluation.run import RESULTS, TIMINGS, run, work_of
 from agent.evaluation.suite import ItemSet
 from agent.evaluation.summary import write_summary
 from agent.evaluation.system import System
 from agent.settings import make_settings
 from skills.errors import ModelError, UserError
+from skills.llm import GenerationRequest, Piece
+from skills.llm.chat_model import CollegiumChatModel
+from skills.llm.scripted import ScriptedEngine
 from skills.records import Citation, SkillAnswer, SkillEvent, SkillRequest, Token, ToolCall
 from skills.retrieval.embedder import HashingEmbeddings
 from tests.agent.agent_fakes import FakeSkill, WordRouter, member
@@ -200,3 +205,25 @@ def test_limits_draw_the_same_items_for_one_seed(home: Path, tmp_path: Path) -> 
     assert ids(0) == ids(0) != ids(1)
     assert ids(0) == sorted(ids(0), key=int)
     assert len(ids(0, 20)) == 20
+
+
+class Timed(ScriptedEngine):
+    """Says that it computed for half a second."""
+
+    def stream(self, request: GenerationRequest) -> Iterator[Piece]:
+        *pieces, last = super().stream(request)
+        yield from pieces
+        yield replace(last, seconds=0.5)
+
+
+def test_a_row_says_what_the_model_took_of_it() -> None:
+    model = CollegiumChatModel(engine=Timed(["5 mg", "twice a day"]))
+    with Measured() as measured:
+        model.invoke("How much?")
+        list(model.stream("How often?"))
+    with Measured() as nothing:
+        pass
+    found = measured.to_json()
+    assert (found["model_ms"], found["completion_tokens"] > 0) == (1000.0, True)
+    assert found["prompt_tokens"] > 0
+    assert nothing.to_json()["model_ms"] == nothing.to_json()["prompt_tokens"] == 0

@@ -24,6 +24,8 @@ class EngineContract:
 
     reads_adapters = True
     """False for a fake that takes any adapter by its name."""
+    computes_here = True
+    """False for a fake, and where somebody else computes: how long that took is not known."""
     takes_adapters = True
     """False where somebody else decides which adapters there are; ``engine`` has ``adapters`` then."""
 
@@ -53,7 +55,8 @@ class EngineContract:
         assert last.prompt_tokens > 3
         assert 0 < last.completion_tokens <= ASK.max_tokens
         assert pieces
-        assert all(p.finish_reason == "" and p.text for p in pieces)
+        assert all(p.finish_reason == "" and p.text and not p.seconds for p in pieces)
+        assert (last.seconds > 0) is self.computes_here
 
     def test_max_tokens_is_the_limit(self, engine: Engine) -> None:
         short = list(engine.stream(replace(ASK, max_tokens=2)))

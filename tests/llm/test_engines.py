@@ -17,6 +17,7 @@ from tests.llm.servers import VllmServer
 
 
 class TestScriptedEngine(EngineContract):
+    computes_here = False
     reads_adapters = False
 
     @pytest.fixture
@@ -43,6 +44,7 @@ class TestTorchEngine(EngineContract):
 class TestRemoteLlamaCpp(EngineContract):
     """llama.cpp's own HTTP server, asked directly: its adapters are those it was started with."""
 
+    computes_here = False
     takes_adapters = False
 
     @pytest.fixture
@@ -54,6 +56,8 @@ class TestRemoteLlamaCpp(EngineContract):
 
 class TestRemoteVllm(EngineContract):
     """The same server behind vLLM's names: adapters are loaded and replaced while it runs."""
+
+    computes_here = False
 
     @pytest.fixture
     def engine(self, tiny_server: str, tiny_adapters: dict[str, Path]) -> Iterator[Engine]:

@@ -250,12 +250,20 @@ def confusions(name: str, found: SetSummary) -> list[Table]:
 
 
 def resources(summary: Summary) -> Table:
-    header = ("configuration", "latency, median", "latency, 95th percentile", "tokens", "peak memory, MB")
+    header = (
+        "configuration",
+        "latency, median",
+        "latency, 95th percentile",
+        "of it the model's",
+        "tokens",
+        "peak memory, MB",
+    )
     rows = [
         (
             Cell(config),
             Cell(_milliseconds(one.latency_ms.p50 if one.latency_ms else None)),
             Cell(_milliseconds(one.latency_ms.p95 if one.latency_ms else None)),
+            Cell(f"{one.model_seconds / one.seconds:.0%}" if one.model_seconds and one.seconds else NOTHING),
             Cell(_plain(one.tokens)),
             Cell(number(one.peak_memory_mb)),
         )
