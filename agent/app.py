@@ -144,7 +144,8 @@ class Agent(Keeping):
 
     def route(self, text: str, *, history: Sequence[Turn] = ()) -> Routed:
         """Which domains own a question; nobody is asked. Raises ModelError or DataError without a router."""
-        return self._college.router.route(text, history)
+        last_domain = next((turn.domain for turn in reversed(history) if turn.domain), "")
+        return self._college.router.route(text, history, last_domain)
 
     @property
     def tools(self) -> tuple[RegisteredTool, ...]:

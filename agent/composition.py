@@ -37,8 +37,11 @@ if TYPE_CHECKING:
 class Router(Protocol):
     """Says which domains own a question."""
 
-    def route(self, text: str, history: Sequence[Turn] = ()) -> Routed:
-        """Probabilities by domain and "general", sum 1, and the domains over their threshold, best first."""
+    def route(self, text: str, history: Sequence[Turn] = (), last_domain: str = "") -> Routed:
+        """Probabilities by domain and "general", sum 1, and the domains over their threshold, best first.
+
+        ``last_domain``: who was asked last in the conversation; empty: nobody, or it is not known.
+        """
         ...
 
 

@@ -71,7 +71,7 @@ class PlanningNodes:
             self._college.member(known)
         facts = options.memory.facts if completed is None else ()
         start = time.perf_counter()
-        routed, read = self._route(asked, known, self._turns(state, options), facts)
+        routed, read = self._route(asked, known, self._turns(state, options), last_domain, facts)
         # What it is about is asked once: what stays unclear is out of scope.
         unclear = routed.unclear and asked == question
         routed = replace(routed, milliseconds=_since(start) if known is None else 0.0, unclear=unclear)
@@ -101,12 +101,21 @@ class PlanningNodes:
         return (question if completed is None else asked), completed
 
     def _route(
-        self, question: str, known: str | None, turns: Sequence[Turn], facts: Sequence[Fact]
+        self,
+        question: str,
+        known: str | None,
+        turns: Sequence[Turn],
+        last_domain: str,
+        facts: Sequence[Fact],
     ) -> tuple[Routed, Resolved]:
         """Who owns the question, read with what memory makes of it if all who own it may see that."""
 
         def owners(text: str) -> Routed:
-            return Routed((known,), {known: 1.0}, 0.0) if known else self._college.router.route(text, turns)
+            return (
+                Routed((known,), {known: 1.0}, 0.0)
+                if known
+                else self._college.router.route(text, turns, last_domain)
+            )
 
         text, used = resolved(question, facts)
         if used:

@@ -66,6 +66,9 @@ READ = 0.5
 """What a reader counts beside the head, in logarithms; chosen on development questions."""
 READ_IN_CONTEXT = 0.9
 """The same where a text stands in a context, which the head does not see."""
+STAYS = 3.0
+"""How much likelier than by its text alone a message is for whoever was asked last; chosen on development
+conversations."""
 READ_BACK = 2
 """Earlier messages of the user that a text is read with."""
 Readers = Mapping[str, Callable[[], Classifier]]
@@ -155,16 +158,18 @@ class Router:
             known,
         )
 
-    def route(self, text: str, history: Sequence[Turn] = ()) -> Routed:
+    def route(self, text: str, history: Sequence[Turn] = (), last_domain: str = "") -> Routed:
         """Probabilities of the domains and "general" (sum 1), and the domains to ask, best first.
 
         Text past the first 2,000 characters does not count. With ``history`` a follow-up such as "and for
-        children?" is read together with what was said before it.
+        children?" is read together with what was said before it, and likelier for the domain that was asked last.
         """
         started = time.perf_counter()
         before = tuple(turn.text for turn in reversed(history) if turn.role == "user")[:READ_BACK]
         topic = search_query(text, history) if history and is_follow_up(text) else ""
         probabilities = self._probabilities(text, before, topic)
+        if before and last_domain in self.domains:
+            probabilities = _likelier(probabilities, last_domain)
         found = clauses(text[:CLIP])
         among = self._asked(text, found, probabilities, before)
         parts = self._parts(text, found, before, among)
@@ -310,6 +315,12 @@ def _mixed(shares: Mapping[str, float], other: Mapping[str, float], weight: floa
     mixed = {name: share ** (1 - weight) * other.get(name, 0.0) ** weight for name, share in shares.items()}
     total = sum(mixed.values())
     return {name: share / total for name, share in mixed.items()} if total > 0 else dict(shares)
+
+
+def _likelier(shares: Mapping[str, float], name: str) -> dict[str, float]:
+    """Shares of which one counts STAYS times, with sum 1."""
+    total = 1.0 + (STAYS - 1.0) * shares[name]
+    return {other: share * (STAYS if other == name else 1.0) / total for other, share in shares.items()}
 
 
 def _joined(alone: dict[str, float], together: dict[str, float]) -> dict[str, float]:

@@ -89,7 +89,7 @@ class FakeSkill:
 
 
 class FakeRouter:
-    def route(self, text: str, history: Sequence[Turn] = ()) -> Routed:
+    def route(self, text: str, history: Sequence[Turn] = (), last_domain: str = "") -> Routed:
         if "weather" in text:
             return Routed((), {"medical": 0.1, "finance": 0.1, "general": 0.8}, 0.1)
         domain = "finance" if "bond" in text else "medical"

@@ -79,7 +79,7 @@ def _follow_ups(rows: Iterable[Row], router: Router) -> Iterator[Outcome]:
         history: tuple[Turn, ...] = ()
         last, asked = "", ()
         for text in [*row["history"], row["text"]]:
-            plan = make_plan(text, router.route(text, history), history=history, last_domain=last)
+            plan = make_plan(text, router.route(text, history, last), history=history, last_domain=last)
             asked = tuple(step.domain for step in plan.steps)
             last = asked[0] if asked else last
             history += (Turn("user", text), Turn("assistant", "..."))

@@ -14,7 +14,8 @@ and no question that occurs in a dev or test split of the routing sets.
     5. with all in one folder, fit on the dev rows from which probability a label is relied on
 
 ``--keep-readers``: the readers of step 4 stay; context readers are trained on from them, the Chinese one from itself.
-``--sets-only``: set readers alone are made, from the context readers that are there.
+``--only context`` makes context readers alone, from the readers that are there, ``--only sets`` set readers alone, from
+the context readers that are there; ``--language`` those of one language.
 ``--install`` puts all into this folder.
 """
 
@@ -62,6 +63,8 @@ _NOT_GENERAL = re.compile(
 
 _ADDRESS = re.compile(r"\b(?:account|acc?t|bank|card|check|statement|billing|loan)", re.IGNORECASE)
 """What an address has to come with to be a bank's business."""
+
+LANGUAGES = ("en", "zh")
 
 _EXAMS = ("legal/zh_lexeval_mcq", "legal/zh_disclaw_mcq")
 """Sets of one form and one domain: they count less, or the form would stand for the domain."""
@@ -222,7 +225,7 @@ def build(data: Path, out: Path, *, keep_readers: bool, install: bool) -> Mappin
     head = out / "head"
     shutil.copytree(out / "run" / "best", head, dirs_exist_ok=True)
     readers: dict[str, Mapping[str, Any]] = {}
-    for language in ("en", "zh"):
+    for language in LANGUAGES:
         kept = _kept(language) if keep_readers else None
         readers[language] = train_readers(list(read_jsonl(rows)), list(read_jsonl(dev)), language, out, kept)
         shutil.copytree(out / language / "best", head / CONTEXT_READERS / language, dirs_exist_ok=True)
@@ -238,10 +241,20 @@ def build(data: Path, out: Path, *, keep_readers: bool, install: bool) -> Mappin
     return {**metrics, "readers": readers, "certainty": certainty}
 
 
-def make_set_readers(data: Path, out: Path, *, install: bool) -> None:
-    """Train the set readers of all languages from the shipped context readers."""
+def make_context_readers(data: Path, out: Path, languages: Iterable[str], *, install: bool) -> None:
+    """Train context readers from the shipped readers."""
+    rows, dev = training_rows(data), dev_rows(data)
+    for language in languages:
+        metrics = train_readers(rows, dev, language, out, _kept(language))
+        print(json.dumps({language: dict(metrics)}, indent=1))
+        if install:
+            shutil.copytree(out / language / "best", SHIPPED / CONTEXT_READERS / language, dirs_exist_ok=True)
+
+
+def make_set_readers(data: Path, out: Path, languages: Iterable[str], *, install: bool) -> None:
+    """Train set readers from the shipped context readers."""
     rows = training_rows(data)
-    for language in ("en", "zh"):
+    for language in languages:
         best = train_set_reader(rows, language, out, SHIPPED / CONTEXT_READERS / language)
         if install:
             shutil.copytree(best, SHIPPED / SET_READERS / language, dirs_exist_ok=True)
@@ -341,10 +354,12 @@ def main() -> None:
     parser.add_argument(
         "--keep-readers", action="store_true", help="train head, context and set readers only"
     )
-    parser.add_argument("--sets-only", action="store_true", help="train set readers only")
+    parser.add_argument("--only", choices=("context", "sets"), help="train these readers only")
+    parser.add_argument("--language", choices=LANGUAGES, action="append", help="with --only; default: all")
     given = parser.parse_args()
-    if given.sets_only:
-        make_set_readers(given.data, given.out, install=given.install)
+    if given.only:
+        make = make_context_readers if given.only == "context" else make_set_readers
+        make(given.data, given.out, given.language or LANGUAGES, install=given.install)
         return
     metrics = build(given.data, given.out, keep_readers=given.keep_readers, install=given.install)
     print(json.dumps(dict(metrics), indent=1))

@@ -55,7 +55,7 @@ class WordRouter:
     names: Sequence[str]
     histories: list[Sequence[Turn]] = field(default_factory=list[Sequence[Turn]])
 
-    def route(self, text: str, history: Sequence[Turn] = ()) -> Routed:
+    def route(self, text: str, history: Sequence[Turn] = (), last_domain: str = "") -> Routed:
         self.histories.append(history)
         found = tuple(name for name in self.names if name in text)
         share = {name: (0.9 / len(found) if name in found else 0.02) for name in self.names}

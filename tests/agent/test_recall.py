@@ -308,7 +308,7 @@ def test_a_red_flag_is_never_just_remembered(medical: FakeSkill, tmp_path: Path)
     alarmed = replace(member("medical", medical), guards=(guard,))
 
     class Everything:
-        def route(self, text: str, history: object = ()):
+        def route(self, text: str, history: object = (), last_domain: str = ""):
             from agent.events import Routed
 
             return Routed(("medical",), {"medical": 1.0}, 0.0)

@@ -67,7 +67,7 @@ class Fault:
 class WrongRouter:
     """Gives everything to law, surely."""
 
-    def route(self, text: str, history: Sequence[Turn] = ()) -> Routed:
+    def route(self, text: str, history: Sequence[Turn] = (), last_domain: str = "") -> Routed:
         return Routed(("legal",), {"legal": 1.0}, 0.0)
 
 

@@ -29,7 +29,7 @@ class Oracle(Router):
                 elif "label" in row:
                     self.known[row["text"]] = () if row["label"] == "general" else (row["label"],)
 
-    def route(self, text: str, history: object = ()) -> Routed:
+    def route(self, text: str, history: object = (), last_domain: str = "") -> Routed:
         domains = self.known.get(text, ("medical",)) if self.always is None else self.always
         shares = {**dict.fromkeys(DOMAINS, 0.0), **dict.fromkeys(domains or ("general",), 1.0)}
         return Routed(domains, shares, 0.0)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from langchain_core.embeddings import Embeddings
 
-from agent.router import Router, _embed_with, fingerprint, out_of_scope, route_examples
+from agent.router import STAYS, Router, _embed_with, fingerprint, out_of_scope, route_examples
 from skills.errors import DataError
 from skills.files import read_json, write_json, write_jsonl
 from skills.learning.route import RouteConfig, RouteModel, train
@@ -220,6 +220,20 @@ def test_a_reader_reads_what_was_said_before(shipped: Path) -> None:
     assert _read_by(shipped, Certain("garden")).route(stands, history).leans is False
     assert _read_by(shipped, Certain("general")).route("since Monday", history).domains == ()
     assert _read_by(shipped, Certain("garden")).route("since Monday").leans is None
+
+
+def test_a_message_is_likelier_for_who_was_asked_last(shipped: Path, garden: Pack) -> None:
+    router = _router([garden], shipped)
+    history = [Turn("user", "What is the best compost for roses?"), Turn("assistant", "One from leaves.")]
+    text = "who won the football match and the chess game?"
+    anyones, mine = router.route(text, history), router.route(text, history, "garden")
+    odds = [
+        routed.probabilities["garden"] / (1 - routed.probabilities["garden"]) for routed in (anyones, mine)
+    ]
+    assert odds[1] == pytest.approx(STAYS * odds[0])
+    assert sum(mine.probabilities.values()) == pytest.approx(1.0)
+    assert router.route(text, (), "garden").probabilities == router.route(text).probabilities
+    assert router.route(text, history, "sailing").probabilities == anyones.probabilities
 
 
 def test_a_part_that_is_nobodys_is_left_out(shipped: Path, garden: Pack, sailing: Pack) -> None:
