@@ -57,7 +57,8 @@ WAYS: Mapping[str, Callable[[str, Mapping[str, Path], int], Batch]] = {
         base, adapters, threads, speculation=False
     ),
     "collegium_without_adapter": _without_adapter,
-    "plain_llamacpp_without_adapter": lambda base, _, threads: _each(peers.plain_llamacpp(base, threads)),
+    "plain_llamacpp": lambda base, adapters, threads: _each(peers.plain_llamacpp(base, adapters, threads)),
+    "plain_llamacpp_without_adapter": lambda base, _, threads: _each(peers.plain_llamacpp(base, {}, threads)),
     "peft_set_adapter": lambda base, adapters, _: _set_adapter(base, adapters),
     "peft_mixed_batch": lambda base, adapters, _: peers.mixed_batch(base, adapters),
     "langchain_transformers_pipeline": lambda base, adapters, _: _each(

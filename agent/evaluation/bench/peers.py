@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from skills import weights
+from skills.llm.adapter_files import read_adapter
 from skills.llm.engine import Engine, GenerationRequest
+from skills.llm.gguf_adapter import export
 from skills.llm.llama_server import LlamaServer
 from skills.llm.precision import fast_dtype
 
@@ -53,10 +55,15 @@ def timed(engine: Engine, request: GenerationRequest) -> Timing:
     return Timing(first, time.perf_counter() - started, tokens, text)
 
 
-def plain_llamacpp(base: str, threads: int) -> Peer:
-    """llama.cpp as it comes: the model's own file, no adapter, no speculation, its usual batches and samplers."""
+def plain_llamacpp(base: str, adapters: Mapping[str, Path], threads: int) -> Peer:
+    """llama.cpp as it comes: the model's own file, an adapter a request if any, no speculation, its usual batches and
+    samplers."""
+    path, identity = weights.ensure(base), weights.base_hash(base)
+    files = {
+        name: export(read_adapter(name, place, identity), path, identity) for name, place in adapters.items()
+    }
     server = LlamaServer(
-        weights.ensure(base), {}, context=2048, threads=threads, sequences=1, speculation=False, batch=512
+        path, files, context=2048, threads=threads, sequences=1, speculation=False, batch=512
     )
 
     def answer(request: GenerationRequest) -> Timing:
@@ -72,6 +79,7 @@ def plain_llamacpp(base: str, threads: int) -> Peer:
             return False
 
         body = {"prompt": tokens, "max_tokens": request.max_tokens, "temperature": 0.0, "cache_prompt": False}
+        body |= server.scales(request.adapter)
         server.call(body | {"stream": True, "stream_options": {"include_usage": True}}, receive)
         return Timing(first, time.perf_counter() - started, usage["completion_tokens"])
 
