@@ -91,7 +91,11 @@ class Parts:
         if pack.name in self._bad_adapters:
             raise self._bad_adapters[pack.name]
         store = PassageStore.load(folder if folder is not None else pack.index)
-        self._indexes[pack.name, folder] = store.manifest.version
+        version, chinese = store.manifest.version, None
+        if folder is None and pack.chinese_index is not None:
+            chinese = PassageStore.load(pack.chinese_index)
+            version = f"{version}+{chinese.manifest.version}"
+        self._indexes[pack.name, folder] = version
         if self._checker is None:
             self._checker = load_checker()
         if self._pointer is None:
@@ -106,6 +110,7 @@ class Parts:
             tools=self.caller(pack),
             check=self._checker.check,
             other_adapter=self._other(pack),
+            chinese_store=chinese,
         )
 
     def _other(self, pack: Pack) -> str | None:

@@ -5,6 +5,8 @@ A pack is a folder of always the same shape:
     pack.toml       PackManifest
     corpus/*.md     notes: front matter (source, jurisdiction, as_of), a title, one passage per section
     index/          prebuilt store of the corpus
+    corpus_zh/      notes in Chinese, if there are any: what is asked in Chinese is answered from them alone; with
+    index_zh/       their store, and examples/evidence_zh.jsonl
     examples/       route.jsonl {text, lang}, answer.jsonl {question, answer, gold}, tools.jsonl {text, tool,
                     arguments}, evidence.jsonl {question, gold, silent}: passages that answer it, near ones that do not
     tools.py        TOOLS: a tuple of typed functions
@@ -57,6 +59,9 @@ Regex = Annotated[str, AfterValidator(_compiles)]
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Examples = Literal["route", "answer", "tools", "evidence", "evidence_zh"]
 
 
 class PackManifest(_Strict):
@@ -169,6 +174,12 @@ class Pack:
         return self.folder / "index"
 
     @property
+    def chinese_index(self) -> Path | None:
+        """Store of the Chinese notes, None if the pack has none."""
+        folder = self.folder / "index_zh"
+        return folder if (folder / "manifest.json").is_file() else None
+
+    @property
     def adapter(self) -> Path | None:
         """Folder of the shipped PEFT adapter, None if the pack has none."""
         folder = self.folder / "adapter"
@@ -187,7 +198,7 @@ class Pack:
         except PromptError as error:
             raise DataError(f"pack {self.name!r}: {error}", subject=self) from error
 
-    def examples(self, kind: Literal["route", "answer", "tools", "evidence"]) -> list[dict[str, Any]]:
+    def examples(self, kind: Examples) -> list[dict[str, Any]]:
         """Rows of ``examples/<kind>.jsonl``, empty if the file is not there."""
         path = self.folder / "examples" / f"{kind}.jsonl"
         return list(read_jsonl(path)) if path.is_file() else []

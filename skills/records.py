@@ -68,6 +68,8 @@ class ScoredPassage:
     """How near the question is to one that this passage is known to answer; 0: not (skills.retrieval.judged)."""
     unanswered: float = 0.0
     """The same to one that nothing in the store answers."""
+    told: tuple[tuple[int, float], ...] = ()
+    """Sentences of the passage, by number from 1, that are known to answer questions, and how near those are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ class Evidence:
     """Probability that this passage answers the question, 0..1."""
     enough: bool = True
     """Whether that is enough to answer from it."""
+    told: tuple[tuple[int, float], ...] = ()
+    """See ScoredPassage."""
 
     @property
     def text(self) -> str:

@@ -119,12 +119,13 @@ class DomainSkill:
         tools: ToolCaller | None = None,
         check: Check = check_by_rules,
         other_adapter: str | None = None,
+        chinese_store: Searcher | None = None,
     ) -> None:
         """``adapter``: the model's that writes; None: the base alone. ``other_adapter``: another skill's, to see what
-        the right one is worth."""
+        the right one is worth. ``chinese_store``: where what is asked in Chinese is looked for, if elsewhere."""
         self.name = pack.name
         self.pack = pack
-        self._store = store
+        self._store, self._chinese_store = store, chinese_store or store
         self._evidence = evidence
         self._tools = tools
         self._writer = Writer(
@@ -249,7 +250,8 @@ class DomainSkill:
     def _candidates(self, question: str, request: SkillRequest) -> Sequence[ScoredPassage]:
         passages = request.passages
         if passages is None:
-            return self._store.search(question, RETRIEVED, where=request.where)
+            store = self._chinese_store if is_chinese(question) else self._store
+            return store.search(question, RETRIEVED, where=request.where)
         scores = sentence_scores([passage.text for passage in passages], question)
         order = sorted(range(len(passages)), key=lambda index: (-scores[index], index))
         return [ScoredPassage(passages[index], scores[index], out_of=len(passages)) for index in order]

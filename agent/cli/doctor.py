@@ -271,6 +271,8 @@ def domains() -> Iterator[Check]:
             from skills.retrieval.store import PassageStore
 
             notes.append(f"{len(PassageStore.load(pack.index))} passages")
+            if pack.chinese_index is not None:
+                notes.append(f"{len(PassageStore.load(pack.chinese_index))} Chinese ones")
             notes.append(f"{len(pack.tools())} tools")
             notes.append(_adapter(pack, settings))
         except CollegiumError as error:

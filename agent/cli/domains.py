@@ -106,11 +106,12 @@ def describe(pack: Pack) -> dict[str, Any]:
 
 
 def _passages(pack: Pack) -> int:
-    """Passages of the prebuilt index; 0 if there is none."""
+    """Passages of the prebuilt indexes; 0 if there is none."""
     from skills.errors import DataError
     from skills.files import read_json
 
     try:
-        return int(read_json(pack.index / "manifest.json").get("count", 0))
+        indexes = (pack.index, pack.chinese_index)
+        return sum(int(read_json(one / "manifest.json").get("count", 0)) for one in indexes if one)
     except DataError:
         return 0

@@ -189,7 +189,11 @@ def _parts(pack: Pack) -> dict[str, str]:
     """Hashes of what a pack answers with."""
     from skills.files import sha256_file
 
-    files = (pack.index / "manifest.json", pack.folder / "adapter" / "adapter_model.safetensors")
+    files = (
+        pack.index / "manifest.json",
+        pack.folder / "index_zh" / "manifest.json",
+        pack.folder / "adapter" / "adapter_model.safetensors",
+    )
     return {path.parent.name: sha256_file(path) for path in files if path.is_file()}
 
 

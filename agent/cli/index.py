@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -31,6 +31,9 @@ app = typer.Typer(help="Build, change and check passage stores.", no_args_is_hel
 Domain = Annotated[
     str | None, typer.Option("--domain", help="The index of this domain (see: collegium domains).")
 ]
+Language = Annotated[
+    Literal["en", "zh"], typer.Option("--language", help="Which of a domain's notes: zh, its Chinese ones.")
+]
 Store = Annotated[Path | None, typer.Option("--store", help="Folder of the store.")]
 Corpus = Annotated[
     Path | None,
@@ -47,6 +50,7 @@ def build(
     corpus: Corpus = None,
     store: Store = None,
     domain: Domain = None,
+    language: Language = "en",
     embedder: Annotated[
         str | None,
         typer.Option(
@@ -59,7 +63,7 @@ def build(
         raise UserError("--domain names both corpus and store; leave --corpus and --store out")
     if domain is None and (corpus is None or store is None):
         raise UserError("give --corpus PATH and --store DIR, or --domain NAME")
-    store, own_corpus = _place(store, domain)
+    store, own_corpus = _place(store, domain, language)
     corpus = corpus or own_corpus
     assert corpus is not None  # noqa: S101  one of the two was given
 
@@ -86,7 +90,7 @@ def build(
     _report(problems)
     facts = _facts(built.manifest.duplicates, problems)
     print(f"{store}: {len(built)} passages indexed with {model.id}{facts}")
-    if domain is not None and (questions := _pack(domain).examples("evidence")):
+    if domain is not None and (questions := _judged(domain, language)):
         _judge(store, questions)
 
 
@@ -94,6 +98,7 @@ def build(
 def judge(
     store: Store = None,
     domain: Domain = None,
+    language: Language = "en",
     source: Annotated[
         Path | None,
         typer.Option(
@@ -103,11 +108,12 @@ def judge(
 ) -> None:
     """Give a store questions whose answer in it is known. Questions like them are answered accordingly, at once.
 
-    They take the place of those that it has. With --domain, --in is the pack's examples/evidence.jsonl.
+    They take the place of those that it has. With --domain, --in is the pack's own file
+    of examples, evidence.jsonl or evidence_zh.jsonl.
     """
-    place, _ = _place(store, domain)
+    place, _ = _place(store, domain, language)
     if domain is not None and source is None:
-        questions = _pack(domain).examples("evidence")
+        questions = _judged(domain, language)
     elif source is None:
         raise UserError("give --in FILE: the judged questions")
     else:
@@ -131,13 +137,14 @@ def add(
     corpus: Corpus = None,
     store: Store = None,
     domain: Domain = None,
+    language: Language = "en",
     prune: Annotated[
         bool,
         typer.Option("--prune", help="Remove what the documents of the corpus no longer have."),
     ] = False,
 ) -> None:
     """Add a corpus to a store. A passage whose id is known is replaced; vectors of known texts stay."""
-    store, _ = _place(store, domain)
+    store, _ = _place(store, domain, language)
     if corpus is None:
         raise UserError("give --corpus PATH: what is to be added")
 
@@ -157,6 +164,7 @@ def add(
 def remove(
     store: Store = None,
     domain: Domain = None,
+    language: Language = "en",
     ids: Annotated[list[str] | None, typer.Option("--id", help="A passage; may be repeated.")] = None,
     documents: Annotated[
         list[str] | None,
@@ -165,7 +173,7 @@ def remove(
     source: Annotated[str | None, typer.Option("--source", help="All whose source begins with this.")] = None,
 ) -> None:
     """Remove passages from a store."""
-    store, _ = _place(store, domain)
+    store, _ = _place(store, domain, language)
     if not (ids or documents or source):
         raise UserError("give what to remove: --id ID, --document NAME or --source PREFIX")
 
@@ -179,10 +187,11 @@ def remove(
 def list_documents(
     store: Store = None,
     domain: Domain = None,
+    language: Language = "en",
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
     """List a store's documents with passages, title, source, jurisdiction and dates."""
-    store, _ = _place(store, domain)
+    store, _ = _place(store, domain, language)
 
     from skills.retrieval.catalogue import documents
     from skills.retrieval.store import PassageStore
@@ -199,10 +208,11 @@ def list_documents(
 def verify(
     store: Store = None,
     domain: Domain = None,
+    language: Language = "en",
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
 ) -> None:
     """Check every byte of a store against its manifest; exit code 1 names what is damaged."""
-    store, _ = _place(store, domain)
+    store, _ = _place(store, domain, language)
 
     from skills.retrieval.store import PassageStore
 
@@ -214,17 +224,25 @@ def verify(
         print(f"{store}: ok, {manifest.count} passages, {manifest.embedder}, data {data}")
 
 
-def _place(store: Path | None, domain: str | None) -> tuple[Path, Path | None]:
+def _place(store: Path | None, domain: str | None, language: str) -> tuple[Path, Path | None]:
     """The folder of the store, and of a domain's documents."""
     if domain is None:
         if store is None:
             raise UserError("give --store DIR or --domain NAME")
+        if language != "en":
+            raise UserError("--language says which of a domain's stores; give --domain NAME with it")
         return store, None
     if store is not None:
         raise UserError("--domain names the store; leave --store out")
 
     pack = _pack(domain)
-    return pack.index, pack.folder / "corpus"
+    suffix = "_zh" if language == "zh" else ""
+    return pack.folder / f"index{suffix}", pack.folder / f"corpus{suffix}"
+
+
+def _judged(domain: str, language: str) -> list[dict[str, Any]]:
+    """What a pack tells of its passages."""
+    return _pack(domain).examples("evidence_zh" if language == "zh" else "evidence")
 
 
 def _pack(domain: str) -> Pack:

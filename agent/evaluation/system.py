@@ -19,8 +19,9 @@ from agent.composition import College, compose_college
 from agent.events import Answer, Answered, Failed, Routed
 from agent.settings import Settings
 from skills.errors import DataError, ModelError, UserError
-from skills.pack import discover
+from skills.pack import Pack, discover
 from skills.records import Configuration, Retrieved, ScoredPassage, Turn
+from skills.retrieval.text import is_chinese
 
 if TYPE_CHECKING:
     from agent.evaluation.tasks.task import Item
@@ -148,10 +149,13 @@ class System:
         return judge.rank(question, store.search(question, max(k, judge.looks_at)))[:k]
 
     def store(self, item: Item, domain: str | None = None) -> PassageStore:
-        """The store of an item: its own, or its domain's. Raises UserError where neither is named."""
+        """The store of an item: its own, or its domain's in its language. Raises UserError where neither is named."""
         from skills.retrieval.store import PassageStore
 
-        place = item.store or self._indexes.get(domain or item.domain or item.owner or "")
+        place = item.store
+        if place is None and (pack := self._packs.get(domain or item.domain or item.owner or "")) is not None:
+            chinese = pack.chinese_index if is_chinese(str(item.row.get("question", ""))) else None
+            place = chinese or pack.index
         if place is None:
             raise UserError("the set names no store; expected 'store', 'corpus' or 'domain'", subject=item)
         with self._lock:
@@ -194,9 +198,9 @@ class System:
         return load_evidence()
 
     @cached_property
-    def _indexes(self) -> dict[str, Path]:
+    def _packs(self) -> dict[str, Pack]:
         packs, _ = discover(self.settings.domains, self.settings.trusted_domains)
-        return {pack.name: pack.index for pack in packs}
+        return {pack.name: pack for pack in packs}
 
 
 def configuration_of(name: str) -> Configuration:

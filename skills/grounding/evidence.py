@@ -203,7 +203,8 @@ class EvidenceModel:
         for signs, item in zip(self.signs(question, open_, rest), open_, strict=True):
             score = self.probability(signs)
             enough = score >= self.decision.fitted(signs.kind).thresholds[self._risk]
-            found.append(Evidence(item.passage, select_spans(item.passage.text, question), score, enough))
+            spans = select_spans(item.passage.text, question)
+            found.append(Evidence(item.passage, spans, score, enough, item.told))
         if not open_:
             found = [
                 Evidence(item.passage, select_spans(item.passage.text, question), 0.0, False)

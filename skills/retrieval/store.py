@@ -123,10 +123,12 @@ class PassageStore:
             raise UserError(f"k is {k}; expected at least 1")
         rows, signals, unanswered = self.signals(query, max(_CANDIDATES, 2 * k), where=where)
         scores = fuse(signals, CHINESE if is_chinese(query) else ENGLISH)
+        vector = self.embedder.query_vector(query)  # remembered
         found: list[ScoredPassage] = []
         seen: set[tuple[str, str]] = set()
         for place in np.argsort(-scores, kind="stable"):
-            passage = self.passages[int(rows[place])]
+            row = int(rows[place])
+            passage = self.passages[row]
             if (key := (passage.title, passage.text)) in seen:
                 continue
             seen.add(key)
@@ -138,6 +140,7 @@ class PassageStore:
                     out_of=len(self),
                     known=float(signals.known[place]),
                     unanswered=unanswered,
+                    told=self.judged.told(vector, row) if self.judged and signals.known[place] > 0 else (),
                 )
             )
             if len(found) == k:

@@ -24,6 +24,8 @@ _CLOSERS = "\"'\u201d\u2019\u00bb)]}\uff09\u3011\u300d\u300f\u300b"
 _TERMINATOR = re.compile(
     rf"[.!?\u2026]+[{re.escape(_CLOSERS)}]*(?=\s|$)|[\u3002\uff01\uff1f\uff1b]+[{re.escape(_CLOSERS)}]*|;"
 )
+_LONG_CLAUSE = 60
+"""Characters from which a Chinese clause ends at a semicolon like a sentence."""
 _LINE = re.compile(r"[^\n]+")
 _LIST_MARK = re.compile(
     r"\s*(?:[-*+\u2022\u00b7\u25cf\u2013]\s+|#{1,6}\s|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)]\s+\S"
@@ -91,9 +93,11 @@ def _ends_sentence(text: str, start: int, stop: int, end: int) -> bool:
     # Nothing that decides is longer than this; the whole of a long text would be copied again and again.
     body = text[max(start, stop - _LOOK_BACK) : stop].rstrip(_CLOSERS)
     match body[-1:]:
-        case ";":
-            return _HAN_CHARACTER.search(text, max(start, stop - 2), stop + 1) is not None
-        case "\u3002" | "\uff01" | "\uff1f" | "\uff1b":
+        case ";" | "\uff1b":
+            # What follows leans on what stands before, unless that is long: "under a year one month; over, two".
+            chinese = _HAN_CHARACTER.search(text, max(start, stop - 2), stop + 1) is not None
+            return chinese and stop - start >= _LONG_CLAUSE
+        case "\u3002" | "\uff01" | "\uff1f":
             return True
         case ".":
             pass

@@ -58,6 +58,24 @@ def test_a_question_like_one_that_nothing_answers_says_so_of_all(folder: Path) -
     assert {one.known for one in found} == {0.0}
 
 
+def test_the_sentences_that_answer_are_told(folder: Path) -> None:
+    rows = [
+        {"question": "when will i see my bond again", "gold": ["deposit", "rent"], "sentences": [[1], []]},
+        {"question": "when is my bond back", "gold": ["deposit"], "sentences": [[1, 2]]},
+        {"question": "when must i be quiet", "gold": ["noise"]},
+    ]
+    judge_questions(folder, rows, embedder=HashingEmbeddings())
+    told = {
+        one.passage.id: dict(one.told) for one in opened(folder).search("when will i see my bond again", 3)
+    }
+    assert told["rent"] == told["noise"] == {}
+    assert told["deposit"][1] == pytest.approx(0.5, abs=0.01)
+    assert 0 < told["deposit"].get(2, 0.1) < 0.4
+    remove_passages(folder, ids={"rent"}, embedder=HashingEmbeddings())
+    kept = opened(folder).search("when will i see my bond again", 1)[0]
+    assert dict(kept.told) == pytest.approx(told["deposit"])
+
+
 def test_a_filter_comes_first(folder: Path) -> None:
     judge_questions(folder, JUDGED, embedder=HashingEmbeddings())
     found = opened(folder).search(JUDGED[0]["question"], 3, where=Filter(jurisdiction="DE"))
@@ -91,6 +109,9 @@ def test_they_replace_the_ones_before_and_the_bytes_are_the_same(folder: Path) -
         ([], "no judged questions"),
         ([{"question": " ", "gold": []}], "judged question 1: 'question'"),
         ([*JUDGED, {"question": "what", "gold": "rent"}], "judged question 3 .*'gold' should be a list"),
+        ([{"question": "what", "gold": ["rent"], "sentences": [1]}], "judged question 1 .*'sentences'"),
+        ([{"question": "what", "gold": ["rent"], "sentences": [[0]]}], "judged question 1 .*'sentences'"),
+        ([{"question": "what", "gold": ["rent"], "sentences": []}], "judged question 1 .*'sentences'"),
         ([{"question": "what", "gold": ["nowhere"]}], "'nowhere'; see: collegium index list"),
     ],
 )

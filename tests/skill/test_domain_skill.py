@@ -608,3 +608,24 @@ def test_where_the_answer_depends_on_the_place_it_is_asked_for(pack: Pack) -> No
         last = events[-1]
         assert isinstance(last, SkillAnswer)
         assert last.status == "answered"
+
+
+@pytest.mark.parametrize(
+    ("question", "asked", "other"),
+    [("试用期最长多久？", "zh", "en"), ("side effects of metformin?", "en", "zh")],
+)
+def test_a_question_is_looked_for_in_the_store_of_its_language(
+    pack: Pack, question: str, asked: str, other: str
+) -> None:
+    stores = {"en": Store([METFORMIN]), "zh": Store([CHINESE])}
+    skill = DomainSkill(
+        pack,
+        model=CollegiumChatModel(engine=ScriptedEngine([])),
+        store=stores["en"],
+        chinese_store=stores["zh"],
+        evidence=FixedJudge(0.9),
+        pointer=WordPointer(),
+    )
+    answer = final(list(skill.stream(SkillRequest(question, configuration="pointing"))))
+    assert answer.citations[0].passage_id == stores[asked].passages[0].id
+    assert (stores[asked].queries, stores[other].queries) == ([question], [])
