@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agent.cli.progress import step_bar
 from skills.errors import UserError
 
+if TYPE_CHECKING:
+    from skills.pack import Pack
+
 OWN = 2.0
 """Weight of a file of the domain's own questions, where a given one has 1."""
 OWN_FILES = ("questions*.jsonl", "*.dev.jsonl")
-"""Files of a pack's eval folder that are read."""
+"""Files of a pack's eval folder that are read; those named ``*_zh.*`` ask its Chinese notes."""
 
 
 def command(
@@ -61,7 +64,7 @@ def command(
         settings = make_settings()
         pack = find(discover(settings.domains, settings.trusted_domains)[0], domain)
         own = sorted(path for kind in OWN_FILES for path in (pack.folder / "eval").glob(kind))
-        files = [*((path, pack.index, OWN) for path in own), *files]
+        files = [*((path, _store_of(path, pack), OWN) for path in own), *files]
     if out is None and pack is not None:
         out = pack.folder / "calibration"
     if out is None:
@@ -82,3 +85,8 @@ def command(
         (partial / "report.md").write_text(report(name, decision, predictions), encoding="utf-8")
         (partial / "reliability.svg").write_text(diagram(predictions), encoding="utf-8")
     print(json.dumps(figures(predictions, decision, "balanced"), indent=1))
+
+
+def _store_of(path: Path, pack: Pack) -> Path:
+    chinese = path.name.partition(".")[0].endswith("_zh")
+    return (pack.chinese_index if chinese else None) or pack.index

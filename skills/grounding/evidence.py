@@ -19,7 +19,7 @@ import numpy as np
 from skills.grounding.cross_encoder import CrossEncoder, load_cross_encoder
 from skills.grounding.decision import UNFITTED, Decision, Kind, Risk, read_decision
 from skills.grounding.documents import named_document, of_another_document
-from skills.grounding.places import elsewhere, without_covered_places
+from skills.grounding.places import elsewhere, of_a_province, without_covered_places
 from skills.grounding.select import Unit, prompt_text, select_spans
 from skills.grounding.sought import lacks_what_is_sought
 from skills.grounding.years import of_another_year
@@ -233,6 +233,7 @@ def barred(question: str, passage: Passage) -> bool:
     document, of another year, or lacks the figure asked for."""
     return (
         elsewhere(question, passage)
+        or of_a_province(question, passage)
         or of_another_document(question, passage)
         or of_another_year(question, passage)
         or lacks_what_is_sought(question, passage)

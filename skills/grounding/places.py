@@ -20,6 +20,7 @@ _EVERYWHERE = re.compile(r"\b(?:international|worldwide|global)\b", re.IGNORECAS
 _ALL = re.compile(
     r"\b(?:all|any|every|each|most)\s+(?:\w+\s+)?(?:states?|provinces?|countries|country)\b", re.IGNORECASE
 )
+_FIGURE = re.compile(r"多少|几[天个号月点年岁]|哪[里天家个]|何时|什么时候|电话|地址|标准|上限|下限|基数|额度")
 _CODE = re.compile(r"\b[A-Z]{2}(?:-[A-Z]{2})?\b")
 
 
@@ -28,6 +29,8 @@ class _Gazetteer(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     names: dict[str, list[str]]
+    provinces: dict[str, list[str]]
+    """Provinces and cities with figures of their own, by country."""
     members: dict[str, list[str]]
 
 
@@ -77,6 +80,16 @@ def elsewhere(question: str, passage: Passage) -> bool:
         return False
     covered = _stated(passage) | named(f"{passage.title} {passage.text}")
     return bool(covered) and not any(_related(place, other) for place in asked for other in covered)
+
+
+def of_a_province(question: str, passage: Passage) -> bool:
+    """Whether a Chinese question asks for a figure, date or office of a province or city, and the passage states what
+    holds for the whole country: these are set locally (social insurance bases, leave for weddings, lump sums)."""
+    if "CN" not in _stated(passage) or not _FIGURE.search(question):
+        return False
+    text = f"{passage.title} {passage.text}"
+    asked = [name for name in _gazetteer().provinces["CN"] if name in question]
+    return bool(asked) and not any(name in text for name in asked)
 
 
 def without_covered_places(question: str, passage: Passage) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from skills.retrieval.chunks import slug
+
 Note = tuple[dict[str, Any], dict[str, str]]
 """Front matter, and the sections (slug -> text)."""
 
@@ -19,7 +21,7 @@ def read_notes(corpus: Path) -> dict[str, Note]:
         _, front, body = path.read_text(encoding="utf-8").split("---\n", 2)
         parts = re.split(r"^## (.+)\n", body, flags=re.MULTILINE)
         assert not parts[0].strip(), f"{path.name}: text before the first heading"
-        slugs = [re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-") for heading in parts[1::2]]
+        slugs = [slug(heading) for heading in parts[1::2]]
         assert len(slugs) == len(set(slugs)), f"{path.name}: a heading twice"
         notes[path.stem] = yaml.safe_load(front), dict(zip(slugs, parts[2::2], strict=True))
     return notes
@@ -32,6 +34,6 @@ def check_note(stem: str, note: Note) -> None:
     assert all(isinstance(value, str) and value for value in front.values())
     assert re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", front["as_of"])
     assert "http" not in front["source"]
-    for slug, text in sections.items():
-        assert 30 <= len(text.split()) <= 160, f"{stem}#{slug}"
-        assert not re.match(r"(It|They|This|These|He|She)\b", text), f"{stem}#{slug} names no subject"
+    for name, text in sections.items():
+        assert 30 <= len(text.split()) <= 160, f"{stem}#{name}"
+        assert not re.match(r"(It|They|This|These|He|She)\b", text), f"{stem}#{name} names no subject"

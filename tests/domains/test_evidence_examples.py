@@ -1,5 +1,9 @@
 """The packs' judged questions name passages and sentences that are there, and their stores hold them."""
 
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
 import pytest
 
 from skills.grounding.select import units
@@ -9,33 +13,55 @@ from skills.retrieval.store import PassageStore
 PACKS, _ = discover()
 
 
-@pytest.mark.parametrize("pack", PACKS, ids=lambda pack: pack.name)
-def test_each_question_names_what_answers_it_if_anything_does(pack: Pack) -> None:
-    rows = pack.examples("evidence")
-    store = PassageStore.load(pack.folder / "index")
+@dataclass(frozen=True)
+class Notes:
+    """A pack's notes in one language, by what is judged of them and their store."""
+
+    pack: Pack
+    examples: Literal["evidence", "evidence_zh"]
+    index: Path
+    fewest: int
+    """Rows that there are at least."""
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        return self.pack.examples(self.examples)
+
+
+ALL = [
+    *(Notes(pack, "evidence", pack.index, 6000) for pack in PACKS),
+    *(Notes(pack, "evidence_zh", pack.folder / "index_zh", 700) for pack in PACKS),
+]
+each = pytest.mark.parametrize("notes", ALL, ids=lambda notes: f"{notes.pack.name}-{notes.examples}")
+
+
+@each
+def test_each_question_names_what_answers_it_if_anything_does(notes: Notes) -> None:
+    rows = notes.rows
+    store = PassageStore.load(notes.index)
     known = {passage.id for passage in store.passages}
     assert store.judged is not None
-    assert len(store.judged) == len(rows)  # else: collegium index judge --domain NAME
-    assert len({row["question"].lower() for row in rows}) == len(rows) > 1000
+    assert len(store.judged) == len(rows)  # else: collegium index judge --domain NAME (--language zh)
+    assert len({row["question"].lower() for row in rows}) == len(rows) >= notes.fewest
     for row in rows:
         gold, silent = set(row["gold"]), set(row.get("silent", ()))
         assert gold | silent <= known, row
         assert not gold & silent, row
 
 
-@pytest.mark.parametrize("pack", PACKS, ids=lambda pack: pack.name)
-def test_every_passage_answers_some_question_and_is_silent_on_another(pack: Pack) -> None:
-    rows = pack.examples("evidence")
-    known = {passage.id for passage in PassageStore.load(pack.folder / "index").passages}
+@each
+def test_every_passage_answers_some_question_and_is_silent_on_another(notes: Notes) -> None:
+    rows = notes.rows
+    known = {passage.id for passage in PassageStore.load(notes.index).passages}
     assert {name for row in rows for name in row["gold"]} == known
     assert {name for row in rows for name in row.get("silent", ())} == known
 
 
-@pytest.mark.parametrize("pack", PACKS, ids=lambda pack: pack.name)
-def test_the_sentences_that_answer_are_there(pack: Pack) -> None:
-    rows = [row for row in pack.examples("evidence") if "sentences" in row]
-    store = PassageStore.load(pack.folder / "index")
-    assert len(rows) > 4000
+@each
+def test_the_sentences_that_answer_are_there(notes: Notes) -> None:
+    rows = [row for row in notes.rows if "sentences" in row]
+    store = PassageStore.load(notes.index)
+    assert len(rows) > notes.fewest / 2
     for row in rows:
         assert len(row["sentences"]) == len(row["gold"]), row
         for name, numbers in zip(row["gold"], row["sentences"], strict=True):

@@ -104,7 +104,12 @@ def test_shipped_sets_are_whole_and_of_all_kinds(home: Path, domain: str) -> Non
     assert sum(item.row.get("answerable") is False for _, item in own) >= 20
     assert sum(item.row.get("expect") == "red_flag" for _, item in own) >= 5
     assert sum(len(item.row.get("turns") or ()) > 1 for _, item in own) >= 5
-    known = {json.loads(line)["id"] for line in (pack.index / "passages.jsonl").open(encoding="utf-8")}
+    stores = [store for store in (pack.index, pack.chinese_index) if store is not None]
+    known = {
+        json.loads(line)["id"]
+        for store in stores
+        for line in (store / "passages.jsonl").open(encoding="utf-8")
+    }
     for _, item in own:
         assert set(item.row.get("gold") or ()) <= known, item.id
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skills.grounding.places import elsewhere, named, without_covered_places
+from skills.grounding.places import elsewhere, named, of_a_province, without_covered_places
 from skills.records import Passage
 
 
@@ -86,3 +86,20 @@ def test_rules_of_other_states_hold_for_one_only_if_they_hold_for_all(text: str,
 def test_what_is_stated_nowhere_is_read_with_the_place() -> None:
     question = "How long is notice in Texas?"
     assert without_covered_places(question, Passage("1", "60 days.", "Notice")) == question
+
+
+@pytest.mark.parametrize(
+    ("question", "jurisdiction", "text", "barred"),
+    [
+        ("上海今年社保缴费基数上限是多少", "CN", "社保缴费基数一般为本人上年度月平均工资。", True),
+        ("江苏婚假几天", "CN", "婚假天数由各地规定，江苏为十三天。", False),
+        ("婚假几天", "CN", "婚假天数由各地规定。", False),
+        ("我在上海上班，试用期可以随便辞退我吗", "CN", "用人单位在试用期不能随便辞退劳动者。", False),
+        ("武汉流感疫苗几号开打", "", "流感疫苗最好在每年10月底前接种。", False),
+        ("海南离岛免税额度多少", "international", "免税额度各国不同。", False),
+    ],
+)
+def test_figures_of_a_province_are_not_those_of_the_country(
+    question: str, jurisdiction: str, text: str, barred: bool
+) -> None:
+    assert of_a_province(question, Passage("a#1", text, "Note", "law", jurisdiction)) is barred
