@@ -175,7 +175,12 @@ class _SkillNodes:
             raise TurnCancelled
         answer, question = state["answer"], state["question"]
         chinese = says_chinese(options.memory.style.language, question)
-        note = {"status": answer.status, "domains": list(answer.domains), "reason": answer.reason}
+        note = {
+            "status": answer.status,
+            "domains": list(answer.domains),
+            "reason": answer.reason,
+            "topic": next((citation.title.partition(": ")[0] for citation in answer.citations), ""),
+        }
         changes: dict[str, Any] = {
             "messages": [
                 HumanMessage(question),

@@ -17,6 +17,7 @@ from agent.record import Identity
 from agent.settings import Settings
 from agent.tools import ToolRegistry
 from skills.errors import CollegiumError
+from skills.files import sha256_text
 from skills.pack import Pack
 from skills.records import Configuration
 from skills.tool_calls import ToolCaller
@@ -94,7 +95,7 @@ class Parts:
         version, chinese = store.manifest.version, None
         if folder is None and pack.chinese_index is not None:
             chinese = PassageStore.load(pack.chinese_index)
-            version = f"{version}+{chinese.manifest.version}"
+            version = sha256_text(version, chinese.manifest.version)
         self._indexes[pack.name, folder] = version
         if self._checker is None:
             self._checker = load_checker()

@@ -6,7 +6,7 @@ Plain data, carried by the Answer; ``collegium eval`` keeps it beside every resu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from agent.plan import Step
@@ -59,7 +59,8 @@ class DecisionRecord:
     adapter: Mapping[str, str] = field(default_factory=dict[str, str])
     """sha256 of the adapter; empty: written without one."""
     index: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Version of the skill's store, whether the turn used it or not (see ``passages``)."""
+    """Version of the skill's store, of both together where it has a Chinese one too; whether the turn used it or not
+    (see ``passages``)."""
     passages: Mapping[str, tuple[RankedPassage, ...]] = field(
         default_factory=dict[str, tuple[RankedPassage, ...]]
     )
@@ -111,5 +112,10 @@ def recorded(
         },
         tools=tuple(UsedTool(call.name, call.arguments, call.text) for call in calls),
         base=next((trace.identity.base for trace in traces.values()), ""),
-        plan=tuple(plan),
+        plan=tuple(
+            replace(step, search_query=found[step.domain].query)
+            if step.domain in found and found[step.domain].query
+            else step
+            for step in plan
+        ),
     )

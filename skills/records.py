@@ -142,6 +142,8 @@ class Turn:
     text: str
     domain: str = field(default="", compare=False)
     """Who answered it, or gave the answer; empty: not known, or nobody."""
+    topic: str = field(default="", compare=False)
+    """Title of the document that an answer was taken from; empty: not known, or none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,8 @@ class Retrieved:
     evidence: tuple[Evidence, ...]
     """What will be in the prompt, best first; empty: nothing supports an answer."""
     considered: tuple[ScoredPassage, ...] = ()
+    query: str = ""
+    """What was searched for, where the request says otherwise; empty: what it says."""
     kind: Literal["retrieved"] = "retrieved"
 
 

@@ -171,13 +171,17 @@ class DomainSkill:
         timings["retrieve"] = _milliseconds(started)
         started = time.perf_counter()
         judged = self._evidence.select(question, candidates)
+        query = ""
+        if (on := self._asked_on(question, request, judged)) is not None:
+            query, candidates, judged = on
+            question = query
         enough = by_level([item for item in judged if item.enough], request.level)
         evidence, place = enough[:SHOWN], ""
         places = apart(f"{question} {request.question}", _rivals(evidence))
         if places and request.place and (there := self._there(question, request, enough)):
             place, places, evidence, enough = request.place, (), there[:SHOWN], there
         timings["evidence"] = _milliseconds(started)
-        yield Retrieved(self.name, evidence, tuple(candidates[:REPORTED]))
+        yield Retrieved(self.name, evidence, tuple(candidates[:REPORTED]), query)
         if not evidence:
             confidence = 1 - (judged[0].score if judged else 0.0)
             yield from self._end(
@@ -255,6 +259,28 @@ class DomainSkill:
         scores = sentence_scores([passage.text for passage in passages], question)
         order = sorted(range(len(passages)), key=lambda index: (-scores[index], index))
         return [ScoredPassage(passages[index], scores[index], out_of=len(passages)) for index in order]
+
+    def _asked_on(
+        self, question: str, request: SkillRequest, judged: Sequence[Evidence]
+    ) -> tuple[str, Sequence[ScoredPassage], list[Evidence]] | None:
+        """What a follow-up finds with the title of what was answered before instead of the whole question before it:
+        where that question drowns it, so that nothing is found or the same is told again. None where that is no better.
+        """
+        last = next((turn for turn in reversed(request.history) if turn.role == "assistant"), None)
+        if not request.search_query or request.passages is not None:
+            return None
+        if last is None or last.domain != self.name or not last.topic:
+            return None
+
+        def new(query: str, found: Sequence[Evidence]) -> bool:
+            return bool(found) and found[0].enough and not self._writer.told(query, found[0], last.text)
+
+        if new(question, judged):
+            return None
+        query = f"{last.topic} {request.question}"
+        candidates = self._candidates(query, request)
+        found = self._evidence.select(query, candidates)
+        return (query, candidates, found) if new(query, found) else None
 
     def _there(
         self, question: str, request: SkillRequest, enough: Sequence[Evidence]

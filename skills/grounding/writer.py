@@ -240,6 +240,11 @@ class Writer:
             return True
         return self._model.fits(self._messages(user), **self._options(configuration))
 
+    def told(self, question: str, evidence: Evidence, text: str) -> bool:
+        """Whether a text tells what answers the question best."""
+        ranked = self._rank(question, evidence)
+        return bool(ranked) and _tells(without_marks(text), ranked[0][1])
+
     def _rank(self, question: str, evidence: Evidence) -> list[tuple[float, Unit]]:
         """(score, unit) of the evidence's sentences and rows, best first. A question answers none, so those come only
         where there is nothing else."""

@@ -25,6 +25,7 @@ from skills.records import (
     SkillRequest,
     Token,
     ToolCalled,
+    Turn,
     Verified,
 )
 from skills.retrieval.text import terms
@@ -629,3 +630,55 @@ def test_a_question_is_looked_for_in_the_store_of_its_language(
     answer = final(list(skill.stream(SkillRequest(question, configuration="pointing"))))
     assert answer.citations[0].passage_id == stores[asked].passages[0].id
     assert (stores[asked].queries, stores[other].queries) == ([question], [])
+
+
+DOSE = Passage(
+    "metformin#dose", "The starting dose of metformin is 500 mg twice a day.", "Metformin: Dose", "FDA label"
+)
+EFFECTS = Passage(
+    METFORMIN.id, "Metformin can cause nausea and diarrhoea.", METFORMIN.title, METFORMIN.source
+)
+
+
+class TopicStore(Store):
+    """Finds the dose only where the query is short, as words drown it otherwise."""
+
+    def search(self, query: str, k: int = 10, *, where: Filter | None = None) -> list[ScoredPassage]:
+        found = super().search(query, k, where=where)
+        return [one for one in found if (one.passage is DOSE) == (len(query.split()) < 6)]
+
+
+@pytest.mark.parametrize(
+    ("said", "topic", "cited"),
+    [
+        ("Metformin can cause nausea and diarrhoea [1].", "Metformin", DOSE.id),  # told: asked on
+        ("It lowers blood sugar [1].", "Metformin", EFFECTS.id),  # what is found is new
+        (
+            "Metformin can cause nausea and diarrhoea [1].",
+            "",
+            EFFECTS.id,
+        ),  # nobody knows what it was taken from
+    ],
+)
+def test_what_was_told_already_is_not_told_again(pack: Pack, said: str, topic: str, cited: str) -> None:
+    store = TopicStore([EFFECTS, DOSE])
+    skill = DomainSkill(
+        pack,
+        model=CollegiumChatModel(engine=ScriptedEngine([])),
+        store=store,
+        evidence=FixedJudge(0.9),
+        pointer=WordPointer(),
+    )
+    first = "what are the side effects of metformin"
+    history = (Turn("user", first, "medical"), Turn("assistant", said, "medical", topic))
+    request = SkillRequest(
+        "and the dose?", search_query=f"{first} and the dose?", history=history, configuration="pointing"
+    )
+    events = list(skill.stream(request))
+    answer = events[-1]
+    assert isinstance(answer, SkillAnswer)
+    assert answer.citations[0].passage_id == cited
+    asked_on = cited == DOSE.id
+    found = next(event for event in events if isinstance(event, Retrieved))
+    assert found.query == (f"{topic} and the dose?" if asked_on else "")
+    assert len(store.queries) == (2 if asked_on else 1)
