@@ -30,7 +30,7 @@ class Notes:
 
 ALL = [
     *(Notes(pack, "evidence", pack.index, 6000) for pack in PACKS),
-    *(Notes(pack, "evidence_zh", pack.folder / "index_zh", 700) for pack in PACKS),
+    *(Notes(pack, "evidence_zh", pack.folder / "index_zh", 2000) for pack in PACKS),
 ]
 each = pytest.mark.parametrize("notes", ALL, ids=lambda notes: f"{notes.pack.name}-{notes.examples}")
 
