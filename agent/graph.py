@@ -179,7 +179,7 @@ class _SkillNodes:
             "status": answer.status,
             "domains": list(answer.domains),
             "reason": answer.reason,
-            "topic": next((citation.title.partition(": ")[0] for citation in answer.citations), ""),
+            "topics": _topics(answer.citations[0].title, question) if answer.citations else [],
         }
         changes: dict[str, Any] = {
             "messages": [
@@ -206,3 +206,9 @@ class _SkillNodes:
         recalled = state["recalled"][domain]
         match = recalled.tool or self._college.caller(domain).match(asked)
         return pending_with(domain, asked, match, recalled) if match else None
+
+
+def _topics(title: str, question: str) -> list[str]:
+    """What a passage with that title is about: its section where the question names that, and its document."""
+    document, _, section = title.partition(": ")
+    return [section, document] if section and section.lower() in question.lower() else [document]

@@ -142,8 +142,8 @@ class Turn:
     text: str
     domain: str = field(default="", compare=False)
     """Who answered it, or gave the answer; empty: not known, or nobody."""
-    topic: str = field(default="", compare=False)
-    """Title of the document that an answer was taken from; empty: not known, or none."""
+    topics: tuple[str, ...] = field(default=(), compare=False)
+    """What an answer was taken from, by titles, the narrowest first; empty: not known, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)

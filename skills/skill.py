@@ -54,6 +54,8 @@ RIVAL = 0.5
 """Share of the best passage's probability from which another is as good an answer."""
 FITTING = 0.65
 """How well the names of a table's rows have to fit a question to answer it."""
+BRIEF = 80
+"""Characters up to which a message may lean on what was said before it."""
 SHOWN = 3
 """Passages that may be reported as evidence; the answer is written from the first."""
 
@@ -264,23 +266,25 @@ class DomainSkill:
         self, question: str, request: SkillRequest, judged: Sequence[Evidence]
     ) -> tuple[str, Sequence[ScoredPassage], list[Evidence]] | None:
         """What a follow-up finds with the title of what was answered before instead of the whole question before it:
-        where that question drowns it, so that nothing is found or the same is told again. None where that is no better.
+        where that question drowns it, so that nothing is found or the same is told again. So does what looked like a
+        question by itself and finds nothing ("with bad kidneys?"). None where that is no better.
         """
         last = next((turn for turn in reversed(request.history) if turn.role == "assistant"), None)
-        if not request.search_query or request.passages is not None:
+        alone = not request.search_query and bool(judged) and judged[0].enough
+        if alone or len(request.question) > BRIEF or request.passages is not None:
             return None
-        if last is None or last.domain != self.name or not last.topic:
+        if last is None or last.domain != self.name:
             return None
-
-        def new(query: str, found: Sequence[Evidence]) -> bool:
-            return bool(found) and found[0].enough and not self._writer.told(query, found[0], last.text)
-
-        if new(question, judged):
+        said = " ".join(turn.text for turn in request.history if turn.role == "assistant")
+        if judged and judged[0].enough and not self._writer.told(question, judged[0], said):
             return None
-        query = f"{last.topic} {request.question}"
-        candidates = self._candidates(query, request)
-        found = self._evidence.select(query, candidates)
-        return (query, candidates, found) if new(query, found) else None
+        for topic in last.topics:
+            query = f"{topic} {request.question}"
+            candidates = self._candidates(query, request)
+            found = self._evidence.select(query, candidates)
+            if found and found[0].enough and (left := self._writer.untold(query, found[0], said)) is not None:
+                return query, candidates, [left, *found[1:]]
+        return None
 
     def _there(
         self, question: str, request: SkillRequest, enough: Sequence[Evidence]

@@ -670,7 +670,12 @@ def test_what_was_told_already_is_not_told_again(pack: Pack, said: str, topic: s
         pointer=WordPointer(),
     )
     first = "what are the side effects of metformin"
-    history = (Turn("user", first, "medical"), Turn("assistant", said, "medical", topic))
+    history = (
+        Turn("user", first, "medical"),
+        Turn("assistant", said, "medical", ("Medicines",)),
+        Turn("user", "with meals?", "medical"),
+        Turn("assistant", "Best with meals [1].", "medical", (topic,) if topic else ()),
+    )
     request = SkillRequest(
         "and the dose?", search_query=f"{first} and the dose?", history=history, configuration="pointing"
     )
@@ -682,3 +687,32 @@ def test_what_was_told_already_is_not_told_again(pack: Pack, said: str, topic: s
     found = next(event for event in events if isinstance(event, Retrieved))
     assert found.query == (f"{topic} and the dose?" if asked_on else "")
     assert len(store.queries) == (2 if asked_on else 1)
+
+
+def test_a_message_that_finds_nothing_by_itself_is_looked_for_with_the_topic(pack: Pack) -> None:
+    class Short(FixedJudge):
+        def select(self, question: str, candidates: Sequence[ScoredPassage]) -> list[Evidence]:
+            self.probability = 0.9 if question.startswith("Metformin ") else 0.2
+            return super().select(question, candidates)
+
+    history = (
+        Turn("user", "metformin?", "medical"),
+        Turn("assistant", "Yes [1].", "medical", ("Metformin",)),
+    )
+    skill = DomainSkill(
+        pack,
+        model=CollegiumChatModel(engine=ScriptedEngine([])),
+        store=Store([DOSE]),
+        evidence=Short(0.2),
+        pointer=WordPointer(),
+    )
+
+    def status(question: str, history: tuple[Turn, ...]) -> str:
+        asked = SkillRequest(question, history=history, configuration="pointing")
+        answer = list(skill.stream(asked))[-1]
+        assert isinstance(answer, SkillAnswer)
+        return answer.status
+
+    assert status("how much at the start?", history) == "answered"
+    assert status("how much at the start?", ()) == "declined"
+    assert status("how much at the start?" * 5, history) == "declined"
