@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -79,10 +80,17 @@ def run(
         int, typer.Option("--workers", min=1, help="Items asked at once; times are best measured with 1.")
     ] = 1,
     timeout: Annotated[float, typer.Option("--timeout", help="Seconds an item may take.")] = 120.0,
+    price: Annotated[
+        str | None,
+        typer.Option(
+            "--price", help="READ,WRITTEN: price of a million tokens, for what a paid model would have cost."
+        ),
+    ] = None,
 ) -> None:
     """Ask every item in every configuration; scores, differences, and what it took."""
     if out is None:
         raise UserError("give --out DIR, the folder of the results")
+    prices = None if price is None else _prices(price)
 
     from agent.evaluation.items import load_sets
     from agent.evaluation.report import write_report
@@ -105,7 +113,7 @@ def run(
         with row_bars() as bar:
             started = partial(bar, "eval")
             make_rows(work, system, out, plan=plan, resume=resume, workers=workers, started=started)
-    summary = write_summary(out, command=_command())
+    summary = write_summary(out, command=_command(), prices=prices)
     write_report(out)
     _show(summary, out)
 
@@ -199,6 +207,16 @@ def _parts(pack: Pack) -> dict[str, str]:
 
 def _command() -> str:
     return " ".join(["collegium", *sys.argv[1:]])
+
+
+def _prices(text: str) -> tuple[float, float]:
+    try:
+        read, written = (float(part) for part in text.split(","))
+    except ValueError:
+        read = written = -1.0
+    if not (0 <= read < math.inf and 0 <= written < math.inf):
+        raise UserError(f"--price {text!r}: expected two prices of a million tokens, for example 0.15,0.60")
+    return read, written
 
 
 def _note(message: str) -> None:

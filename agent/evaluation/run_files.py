@@ -258,6 +258,7 @@ class Resources(_Read):
     latency_ms: Latency | None = None
     seconds: Number = None
     model_seconds: Number = None
+    cost: Number = None
     tokens: Number | dict[str, Any] = None
     peak_memory_mb: Number = None
 

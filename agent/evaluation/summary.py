@@ -37,8 +37,11 @@ WORST = 50
 Rows = Sequence[ResultRow]
 
 
-def write_summary(folder: Path, *, command: str) -> dict[str, Any]:
-    """Sum up a folder of results. Gives what was written."""
+def write_summary(folder: Path, *, command: str, prices: tuple[float, float] | None = None) -> dict[str, Any]:
+    """Sum up a folder of results. Gives what was written.
+
+    ``prices``: of a million tokens read and written, in any currency, for what a paid model would have cost.
+    """
     plan = read_json(folder / PLAN)
     rows = list(read_jsonl(folder / RESULTS))
     seed = int(plan["seed"])
@@ -56,7 +59,7 @@ def write_summary(folder: Path, *, command: str) -> dict[str, Any]:
         "sets": {
             name: summed_up(found, plan["metrics"].get(name) or (), seed) for name, found in by_set.items()
         },
-        "resources": resources(list(read_jsonl(folder / TIMINGS))),
+        "resources": resources(list(read_jsonl(folder / TIMINGS)), prices),
         "worst": worst(rows),
     }
     write_json(folder / SUMMARY, summary)
@@ -150,8 +153,10 @@ def paired(first: Rows, second: Rows, figure: Figure, seed: int) -> Comparison |
     return compare(one, other, figure.value, seed=seed)
 
 
-def resources(timings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Time, tokens and memory of each configuration, over all sets."""
+def resources(
+    timings: Sequence[Mapping[str, Any]], prices: tuple[float, float] | None = None
+) -> dict[str, Any]:
+    """Time, tokens, memory and, at ``prices``, cost of each configuration, over all sets."""
     found: dict[str, Any] = {}
     for name in sorted({row["config"] for row in timings}):
         own = [row for row in timings if row["config"] == name]
@@ -166,6 +171,9 @@ def resources(timings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "peak_memory_mb": max(row["peak_mb"] for row in own),
             "n": len(own),
         }
+        if prices is not None:
+            read, written = found[name]["prompt_tokens"], found[name]["completion_tokens"]
+            found[name]["cost"] = round((read * prices[0] + written * prices[1]) / 1e6, 6)
     return found
 
 

@@ -169,6 +169,7 @@ def full_run(folder: Path, *, items: int = 60, seed: int = 0) -> Path:
             "latency_ms": {"p50": 400 + 300 * place, "p95": 900 + 700 * place},
             "seconds": 40.0 + place,
             "model_seconds": 30.0,
+            "cost": 0.0125,
             "tokens": 12000 * (place + 1),
             "peak_memory_mb": 630.5,
         }

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from agent.cli.main import app
 from agent.composition import College
 from agent.evaluation.items import LoadedSet, load_sets
 from agent.evaluation.resources import Measured
 from agent.evaluation.run import RESULTS, TIMINGS, run, work_of
 from agent.evaluation.suite import ItemSet
-from agent.evaluation.summary import write_summary
+from agent.evaluation.summary import resources, write_summary
 from agent.evaluation.system import System
 from agent.settings import make_settings
 from skills.errors import ModelError, UserError
@@ -127,6 +129,7 @@ def test_every_item_in_every_configuration_in_order(sets: list[LoadedSet], tmp_p
     assert mine["metrics"]["lora+rag"]["routing_regret"]["value"] == 0.0
     assert summary["worst"][0]["reason"].startswith("failed: ")
     assert summary["resources"]["rag"]["latency_ms"]["p50"] > 0
+    assert "cost" not in summary["resources"]["rag"]
 
 
 def test_a_killed_run_goes_on_and_leaves_the_same_bytes(sets: list[LoadedSet], tmp_path: Path) -> None:
@@ -227,3 +230,18 @@ def test_a_row_says_what_the_model_took_of_it() -> None:
     assert (found["model_ms"], found["completion_tokens"] > 0) == (1000.0, True)
     assert found["prompt_tokens"] > 0
     assert nothing.to_json()["model_ms"] == nothing.to_json()["prompt_tokens"] == 0
+
+
+def test_tokens_have_a_price_if_one_is_given() -> None:
+    timing = {"config": "rag", "ms": 1.0, "model_ms": 1.0, "peak_mb": 1.0}
+    rows = [timing | {"prompt_tokens": 1000, "completion_tokens": 100}] * 2
+    assert resources(rows, (0.5, 2.0))["rag"]["cost"] == pytest.approx(0.0014)
+
+
+@pytest.mark.parametrize("price", ["1", "a,b", "-1,2", "nan,1", "1,2,3"])
+def test_a_price_that_is_none_is_refused_before_anything_is_asked(price: str, tmp_path: Path) -> None:
+    found = CliRunner().invoke(
+        app, ["eval", "run", "medical", "--out", str(tmp_path / "x"), "--price", price]
+    )
+    assert isinstance(found.exception, UserError) or "--price" in found.output
+    assert not (tmp_path / "x").exists()

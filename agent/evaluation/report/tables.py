@@ -256,6 +256,7 @@ def resources(summary: Summary) -> Table:
         "latency, 95th percentile",
         "of it the model's",
         "tokens",
+        "cost at the price given",
         "peak memory, MB",
     )
     rows = [
@@ -265,6 +266,7 @@ def resources(summary: Summary) -> Table:
             Cell(_milliseconds(one.latency_ms.p95 if one.latency_ms else None)),
             Cell(f"{one.model_seconds / one.seconds:.0%}" if one.model_seconds and one.seconds else NOTHING),
             Cell(_plain(one.tokens)),
+            Cell(f"{one.cost:.4f}" if one.cost is not None else NOTHING),
             Cell(number(one.peak_memory_mb)),
         )
         for config, one in summary.resources.items()
