@@ -179,7 +179,7 @@ class _SkillNodes:
             "status": answer.status,
             "domains": list(answer.domains),
             "reason": answer.reason,
-            "topics": _topics(answer.citations[0].title, question) if answer.citations else [],
+            "topic": _topic(answer.citations[0].title, question) if answer.citations else "",
         }
         changes: dict[str, Any] = {
             "messages": [
@@ -208,7 +208,7 @@ class _SkillNodes:
         return pending_with(domain, asked, match, recalled) if match else None
 
 
-def _topics(title: str, question: str) -> list[str]:
-    """What a passage with that title is about: its section where the question names that, and its document."""
+def _topic(title: str, question: str) -> str:
+    """What a passage with that title is about: its section where the question names that, else its document."""
     document, _, section = title.partition(": ")
-    return [section, document] if section and section.lower() in question.lower() else [document]
+    return section if section and section.lower() in question.lower() else document

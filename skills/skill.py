@@ -273,18 +273,19 @@ class DomainSkill:
         alone = not request.search_query and bool(judged) and judged[0].enough
         if alone or len(request.question) > BRIEF or request.passages is not None:
             return None
-        if last is None or last.domain != self.name:
+        if last is None or last.domain != self.name or not last.topic:
             return None
         said = " ".join(turn.text for turn in request.history if turn.role == "assistant")
-        if judged and judged[0].enough and not self._writer.told(question, judged[0], said):
+
+        def new(query: str, found: Sequence[Evidence]) -> bool:
+            return bool(found) and found[0].enough and not self._writer.told(query, found[0], said)
+
+        if new(question, judged):
             return None
-        for topic in last.topics:
-            query = f"{topic} {request.question}"
-            candidates = self._candidates(query, request)
-            found = self._evidence.select(query, candidates)
-            if found and found[0].enough and (left := self._writer.untold(query, found[0], said)) is not None:
-                return query, candidates, [left, *found[1:]]
-        return None
+        query = f"{last.topic} {request.question}"
+        candidates = self._candidates(query, request)
+        found = self._evidence.select(query, candidates)
+        return (query, candidates, found) if new(query, found) else None
 
     def _there(
         self, question: str, request: SkillRequest, enough: Sequence[Evidence]

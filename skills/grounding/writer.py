@@ -245,13 +245,6 @@ class Writer:
         ranked = self._rank(question, evidence)
         return bool(ranked) and _tells(without_marks(text), ranked[0][1])
 
-    def untold(self, question: str, evidence: Evidence, text: str) -> Evidence | None:
-        """The evidence without the sentences that a text tells; None where those that are left miss the point."""
-        ranked = self._rank(question, evidence)
-        said = without_marks(text)
-        left = [unit for score, unit in ranked if score >= ranked[0][0] - FAR and not _tells(said, unit)]
-        return replace(evidence, spans=tuple(sorted(unit.span for unit in left))) if left else None
-
     def _rank(self, question: str, evidence: Evidence) -> list[tuple[float, Unit]]:
         """(score, unit) of the evidence's sentences and rows, best first. A question answers none, so those come only
         where there is nothing else."""

@@ -672,9 +672,9 @@ def test_what_was_told_already_is_not_told_again(pack: Pack, said: str, topic: s
     first = "what are the side effects of metformin"
     history = (
         Turn("user", first, "medical"),
-        Turn("assistant", said, "medical", ("Medicines",)),
+        Turn("assistant", said, "medical", "Medicines"),
         Turn("user", "with meals?", "medical"),
-        Turn("assistant", "Best with meals [1].", "medical", (topic,) if topic else ()),
+        Turn("assistant", "Best with meals [1].", "medical", topic),
     )
     request = SkillRequest(
         "and the dose?", search_query=f"{first} and the dose?", history=history, configuration="pointing"
@@ -697,7 +697,7 @@ def test_a_message_that_finds_nothing_by_itself_is_looked_for_with_the_topic(pac
 
     history = (
         Turn("user", "metformin?", "medical"),
-        Turn("assistant", "Yes [1].", "medical", ("Metformin",)),
+        Turn("assistant", "Yes [1].", "medical", "Metformin"),
     )
     skill = DomainSkill(
         pack,
