@@ -176,8 +176,14 @@ class Pack:
     @property
     def chinese_index(self) -> Path | None:
         """Store of the Chinese notes, None if the pack has none."""
-        folder = self.folder / "index_zh"
+        folder = self.notes_of("zh")[1]
         return folder if (folder / "manifest.json").is_file() else None
+
+    def notes_of(self, language: Literal["en", "zh"]) -> tuple[Path, Path, Examples]:
+        """Folder of the notes of a language, folder of their store, and the examples that are judged of them."""
+        if language == "zh":
+            return self.folder / "corpus_zh", self.folder / "index_zh", "evidence_zh"
+        return self.folder / "corpus", self.index, "evidence"
 
     @property
     def adapter(self) -> Path | None:

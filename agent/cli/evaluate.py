@@ -199,7 +199,7 @@ def _parts(pack: Pack) -> dict[str, str]:
 
     files = (
         pack.index / "manifest.json",
-        pack.folder / "index_zh" / "manifest.json",
+        pack.notes_of("zh")[1] / "manifest.json",
         pack.folder / "adapter" / "adapter_model.safetensors",
     )
     return {path.parent.name: sha256_file(path) for path in files if path.is_file()}

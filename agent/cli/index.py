@@ -224,7 +224,7 @@ def verify(
         print(f"{store}: ok, {manifest.count} passages, {manifest.embedder}, data {data}")
 
 
-def _place(store: Path | None, domain: str | None, language: str) -> tuple[Path, Path | None]:
+def _place(store: Path | None, domain: str | None, language: Language) -> tuple[Path, Path | None]:
     """The folder of the store, and of a domain's documents."""
     if domain is None:
         if store is None:
@@ -236,13 +236,14 @@ def _place(store: Path | None, domain: str | None, language: str) -> tuple[Path,
         raise UserError("--domain names the store; leave --store out")
 
     pack = _pack(domain)
-    suffix = "_zh" if language == "zh" else ""
-    return pack.folder / f"index{suffix}", pack.folder / f"corpus{suffix}"
+    corpus, index, _ = pack.notes_of(language)
+    return index, corpus
 
 
-def _judged(domain: str, language: str) -> list[dict[str, Any]]:
+def _judged(domain: str, language: Language) -> list[dict[str, Any]]:
     """What a pack tells of its passages."""
-    return _pack(domain).examples("evidence_zh" if language == "zh" else "evidence")
+    pack = _pack(domain)
+    return pack.examples(pack.notes_of(language)[2])
 
 
 def _pack(domain: str) -> Pack:

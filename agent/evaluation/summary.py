@@ -164,7 +164,7 @@ def resources(
         found[name] = {
             "latency_ms": {"p50": round(float(p50), 1), "p95": round(float(p95), 1)},
             "seconds": round(sum(row["ms"] for row in own) / 1000, 1),
-            "model_seconds": round(sum(row["model_ms"] for row in own) / 1000, 1),
+            "model_seconds": round(sum(row.get("model_ms", 0.0) for row in own) / 1000, 1),
             "tokens": sum(row["prompt_tokens"] + row["completion_tokens"] for row in own),
             "prompt_tokens": sum(row["prompt_tokens"] for row in own),
             "completion_tokens": sum(row["completion_tokens"] for row in own),

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
 from skills.grounding.select import units
-from skills.pack import Pack, discover
+from skills.pack import Examples, Pack, discover
 from skills.retrieval.store import PassageStore
 
 PACKS, _ = discover()
@@ -18,7 +18,7 @@ class Notes:
     """A pack's notes in one language, by what is judged of them and their store."""
 
     pack: Pack
-    examples: Literal["evidence", "evidence_zh"]
+    examples: Examples
     index: Path
     fewest: int
     """Rows that there are at least."""
@@ -29,8 +29,10 @@ class Notes:
 
 
 ALL = [
-    *(Notes(pack, "evidence", pack.index, 6000) for pack in PACKS),
-    *(Notes(pack, "evidence_zh", pack.folder / "index_zh", 2000) for pack in PACKS),
+    Notes(pack, examples, index, fewest)
+    for language, fewest in (("en", 6000), ("zh", 2000))
+    for pack in PACKS
+    for _, index, examples in [pack.notes_of(language)]
 ]
 each = pytest.mark.parametrize("notes", ALL, ids=lambda notes: f"{notes.pack.name}-{notes.examples}")
 

@@ -236,6 +236,8 @@ def test_tokens_have_a_price_if_one_is_given() -> None:
     timing = {"config": "rag", "ms": 1.0, "model_ms": 1.0, "peak_mb": 1.0}
     rows = [timing | {"prompt_tokens": 1000, "completion_tokens": 100}] * 2
     assert resources(rows, (0.5, 2.0))["rag"]["cost"] == pytest.approx(0.0014)
+    del rows[0]["model_ms"]  # of a run that was begun before that was measured
+    assert resources(rows)["rag"]["seconds"] == 0.0
 
 
 @pytest.mark.parametrize("price", ["1", "a,b", "-1,2", "nan,1", "1,2,3"])
