@@ -19,7 +19,8 @@ from skills.grounding.places import apart, nearest
 from skills.grounding.select import sentence_scores
 from skills.grounding.support import Check
 from skills.grounding.support import check as check_by_rules
-from skills.grounding.table_answers import answer_from_table
+from skills.grounding.table_answers import TableAnswer
+from skills.grounding.table_evidence import table_answer
 from skills.grounding.table_questions import asks_for_calculation
 from skills.grounding.tables import rows
 from skills.grounding.wording import by_level
@@ -52,8 +53,6 @@ ECHOED = 120
 """Characters of a question that a decline repeats."""
 RIVAL = 0.5
 """Share of the best passage's probability from which another is as good an answer."""
-FITTING = 0.65
-"""How well the names of a table's rows have to fit a question to answer it."""
 BRIEF = 80
 """Characters up to which a message may lean on what was said before it."""
 SHOWN = 3
@@ -182,6 +181,9 @@ class DomainSkill:
         places = apart(f"{question} {request.question}", _rivals(evidence))
         if places and request.place and (there := self._there(question, request, enough)):
             place, places, evidence, enough = request.place, (), there[:SHOWN], there
+        figure = table_answer(question, enough if place else judged, given=request.passages is not None)
+        if figure is not None and not places and figure[1] not in evidence:
+            evidence = (figure[1], *evidence)[:SHOWN]
         timings["evidence"] = _milliseconds(started)
         yield Retrieved(self.name, evidence, tuple(candidates[:REPORTED]), query)
         if not evidence:
@@ -207,8 +209,8 @@ class DomainSkill:
             yield from self._writer.write_from_passages(
                 self.name, question, passages, evidence[0].score, timings
             )
-        elif read := list(self._read_table(question, enough, timings)):
-            yield from _placed(read, place)
+        elif figure is not None:
+            yield from _placed(self._tell_figure(*figure, timings), place)
         else:
             written = self._writer.write(
                 self.name,
@@ -225,15 +227,10 @@ class DomainSkill:
             )
             yield from _placed(written, place)
 
-    def _read_table(
-        self, question: str, evidence: Sequence[Evidence], timings: dict[str, float]
+    def _tell_figure(
+        self, found: TableAnswer, item: Evidence, timings: dict[str, float]
     ) -> Iterator[SkillEvent]:
-        """The figure that the question asks for, where a table of the evidence has it or what it is worked out from."""
-        answers = [(answer_from_table(question, item.passage.text), item) for item in evidence]
-        fitting = [(found.fit(question), found, item) for found, item in answers if found is not None]
-        fit, found, item = max(fitting, key=lambda triple: triple[0], default=(0.0, None, None))
-        if found is None or item is None or fit < FITTING:
-            return
+        """The figure that a table has, or how it is worked out from it."""
         calls: tuple[ToolCall, ...] = ()
         if found.formula:
             names = " and ".join(row.label for row in found.rows)

@@ -1,36 +1,54 @@
 """Questions that a table answers by one of its figures, or by working one out: changes, averages, shares, extremes.
 
     1 operation   by the question's words (table_questions); without one, a lookup
-    2 figures     those of the rows and years that the question names (table_figures)
+    2 cells       those that the question names (table_cells)
     3 result      the cell as it stands, or the figures put together, with the formula
 
-Only where rows, columns and operation are clear; what is not is quoted otherwise. Only tables whose columns are years
-or dates. Knows texts only; reads English.
+Only where cells and operation are clear; what is not is quoted otherwise. Knows texts only; reads English.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from skills.grounding import tables
-from skills.grounding.table_figures import (
-    Figure,
-    figures_of,
-    pair_of,
-    plain,
-    row_of,
-    scale_of,
-    subject_of,
-    unit_of,
-    year_of,
+from skills.grounding.table_cells import Cell, Choice, Table, Wording, is_total, periods_of, plain, wording_of
+from skills.grounding.table_questions import (
+    Operation,
+    asks_each,
+    asks_how_many,
+    asks_percentage,
+    asks_total,
+    asks_year,
+    bound_of,
+    group_of,
+    operation_of,
+    sides,
+    without_bound,
+    years_of,
 )
-from skills.grounding.table_questions import Operation, operation_of, years_of
 from skills.grounding.tables import TableRow
-from skills.retrieval.text import terms
 
 _DECIMALS = 2
+_SCALE = re.compile(
+    r"\b(thousand|million|billion)s?\b|(?<!\w)(?:[$€£¥]|[A-Z]{3})?\s?[’'](000|m)\b|[£€](m)\b", re.I
+)
+_SCALES = {"000": "thousand", "m": "million"}
+_UNNAMED = 0.9
+"""Fit where a question speaks of a table as a whole: it names none of its cells."""
+_POWERS = {"": 1.0, "thousand": 1e3, "million": 1e6, "billion": 1e9}
+_SCALED = frozenset(_POWERS) - {""}
+_UNSCALED = re.compile(
+    r"\bper\b|%|\bpercent|\brate\b|\bratio\b|\bmargin\b|\bnumber of\b|\bshares\b|\b(?:years|months|days)\b"
+    r"|\byield\b|\bvolatility\b|\bemployees\b|\bheadcount\b",
+    re.I,
+)
+_OUTGO = re.compile(
+    r"^(?!.*\b(?:provided|income|profit|earnings|gains?)\b).*\b(?:expens\w*|costs?|loss(?:es)?|payments?|used)\b",
+    re.I,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,116 +56,338 @@ class TableAnswer:
     """A result with the figures it was made of."""
 
     operation: Operation
-    figures: tuple[Figure, ...]
+    figures: tuple[Cell, ...]
     formula: str
-    """How the result came about; "" for a lookup."""
+    """How the result came about; "" where it stands in the table."""
     value: float
     unit: str
     """"percent", "million" ...; "": none."""
+    fit: float
+    """How well the names of the cells and the words of the question cover each other, 0..1."""
+    words: str = ""
+    """The result where it is no number: years, or the names of rows."""
 
     @property
     def text(self) -> str:
-        """The result as it is shown: cells as they stand, years, or a number of at most two decimals; its unit behind
+        """The result as it is shown: cells as they stand, words, or a number of at most two decimals; its unit behind
         it."""
+        if self.words:
+            return self.words
         if self.operation == "lookup":
-            cells = "; ".join(figure.text.replace("$ ", "$") for figure in self.figures)
+            cells = "; ".join(cell.text.replace("$ ", "$") for cell in self.figures)
             return f"{cells} {self.unit}".strip() if "%" not in cells else cells
-        if self.operation in ("highest", "lowest"):
-            return str(int(self.value))
         rounded = round(self.value + math.copysign(1e-9, self.value), _DECIMALS)
         shown = f"{rounded:.{_DECIMALS}f}".rstrip("0").rstrip(".")
         return f"{'0' if shown in ('-0', '') else shown} {self.unit}".strip()
 
     @property
     def rows(self) -> tuple[TableRow, ...]:
-        return tuple(dict.fromkeys(figure.row for figure in self.figures))
+        return tuple(dict.fromkeys(cell.row for cell in self.figures))
 
-    def fit(self, question: str) -> float:
-        """How well the names of the rows and the words of the question cover each other, 0..1 (F1 of terms)."""
-        asked = subject_of(question)
-        own = {term for row in self.rows for term in terms(row.label)}
-        return 2 * len(asked & own) / max(1, len(asked) + len(own))
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question beside a table."""
+
+    question: str
+    operation: Operation
+    table: Table
+    years: Sequence[str]
+    scale: str
+
+    @property
+    def wording(self) -> Wording:
+        said = wording_of(without_bound(self.question))
+        # Of what becomes a percentage the figures are none.
+        return replace(said, percent=False) if self.operation in ("percentage change", "percentage") else said
+
+    @property
+    def cells(self) -> Sequence[Cell]:
+        """Those that may be asked for: of a percentage of something only percentages, unless it is to be worked out."""
+        if self.operation in ("lookup", "change", "average") and asks_percentage(self.question):
+            return [cell for cell in self.table.cells if cell.percent]
+        if self.operation == "percentage":
+            return [cell for cell in self.table.cells if not cell.percent]
+        return self.table.cells
+
+    def result(
+        self, chosen: Sequence[Choice], formula: str, value: float, unit: str | None = None, words: str = ""
+    ) -> TableAnswer:
+        cells = tuple(choice.cell for choice in chosen)
+        unit = _unit(cells, self.scale) if unit is None else unit
+        return TableAnswer(
+            self.operation, cells, formula, value, unit, min(choice.fit for choice in chosen), words
+        )
+
+    def of_years(self, years: Sequence[str]) -> list[Choice] | None:
+        """The cells of one row or column for each of the years, in their order; None where one is not clear."""
+        found = [self.table.choose(self.wording, year, self.cells) for year in years]
+        chosen = [choice for choice in found if choice is not None]
+        return chosen if len(chosen) == len(years) and _one_line(chosen) else None
+
+    def of_all_periods(self) -> list[Choice] | None:
+        """The cells that the question names, of every period."""
+        found = [self.table.choose(self.wording, period, self.cells) for period in self.table.periods]
+        chosen = [choice for choice in found if choice is not None]
+        best = max((choice.fit for choice in chosen), default=0.0)
+        chosen = [choice for choice in chosen if choice.fit == best]
+        return chosen if chosen and _one_line(chosen) else None
+
+    def of_all_rows(self) -> list[Choice] | None:
+        """The cells of the one column that the question is about, of all rows but totals; None where there are several
+        columns or groups of rows, or the question names a row."""
+        if len(self.years) > 1 or self.table.named_rows(self.wording):
+            return None
+        period = "".join(self.years)
+        cells = [
+            cell
+            for cell in self.table.cells
+            if (not period or period in cell.periods)
+            and not cell.moved
+            and cell.percent == self.wording.percent
+            and not is_total(cell.row.label)
+        ]
+        named = [cell for cell in cells if cell.kind and cell.kind <= self.wording.words]
+        cells = named or cells
+        if len({cell.header for cell in cells}) > 1 or len({cell.section for cell in cells}) > 1:
+            return None
+        fit = self.table.covered(self.wording)
+        return [Choice(cell, fit) for cell in cells] if len(cells) > 1 else None
+
+    def pair(self) -> tuple[Choice, Choice] | None:
+        """Two cells of one period, or of two columns, in the order in which the question names them."""
+        best: tuple[float, tuple[Choice, Choice]] | None = None
+        whole = self.wording
+        for before, after in sides(self.question):
+            chosen: list[Choice] = []
+            for side in (before, after):
+                years = years_of(side) or self.years
+                period = years[0] if len(years) == 1 else ""
+                found = self.table.choose(wording_of(side).beside(whole), period, self.cells)
+                if found is not None:
+                    chosen.append(found)
+            if len(chosen) == 2 and chosen[0].cell != chosen[1].cell and _alike(chosen):
+                fit = min(choice.fit for choice in chosen)
+                if best is None or fit > best[0] + 1e-9:
+                    best = fit, (chosen[0], chosen[1])
+        return best[1] if best else None
 
 
 def answer_from_table(question: str, text: str) -> TableAnswer | None:
     """The result that a question asks for from the table of a passage; None where anything about it is unclear."""
     operation = operation_of(question)
-    rows = [row for row in tables.rows(text) if row.label]
-    if operation is None or not rows:
+    if operation is None:
         return None
-    years, scale = years_of(question), scale_of(text)
-    if operation in ("percentage", "ratio"):
-        return _share(operation, pair_of(question, rows, years))
-    figures = figures_of(row_of(question, rows), years) or ()
-    match operation:
-        case "lookup":
-            # Two years ask for two figures or for their sum; only "respectively" tells.
-            clear = len(years) == 1 or "respectively" in question
-            return _lookup(figures, scale) if clear and years else None
-        case "highest" | "lowest":
-            return _extreme(operation, figures)
-        case "average":
-            return _sum(operation, figures, scale)
-        case "sum":
-            return _sum(operation, figures if len(years) > 1 else pair_of(question, rows, years) or (), scale)
-        case _:
-            if len(figures) == 2:
-                return _change(operation, question, figures, scale)
-            pair = pair_of(question, rows, years) if operation == "change" and len(years) < 2 else None
-            return _difference(pair[1], pair[0], scale) if pair else None
-
-
-def _lookup(figures: Sequence[Figure], scale: str) -> TableAnswer | None:
-    if not figures:
+    table = Table(text)
+    if not table.cells:
         return None
-    return TableAnswer("lookup", tuple(figures), "", figures[0].value, unit_of(figures, scale))
+    return _ANSWERS[operation](_Asked(question, operation, table, years_of(question), scale_of(text)))
 
 
-def _sum(operation: Operation, figures: Sequence[Figure], scale: str) -> TableAnswer | None:
+def _lookup(asked: _Asked) -> TableAnswer | None:
+    if asks_each(asked.question) and len(asked.years) < 2:
+        pair = asked.pair()
+        return asked.result(pair, "", pair[0].cell.value) if pair else None
+    if len(asked.years) > 1:
+        chosen = asked.of_years(asked.years)
+        added = asks_total(asked.question) and not asks_each(asked.question)
+        if chosen and added and not any(is_total(choice.cell.row.label) for choice in chosen):
+            return _sum(replace(asked, operation="sum"))
+    else:
+        found = asked.table.choose(asked.wording, "".join(asked.years), asked.cells)
+        chosen = [found] if found else None
+    return asked.result(chosen, "", chosen[0].cell.value) if chosen else None
+
+
+def _sum(asked: _Asked) -> TableAnswer | None:
     """The figures added, or their average."""
-    if len(figures) < 2:
+    chosen: Sequence[Choice] | None = None
+    if len(asked.years) != 1:
+        chosen = asked.of_years(asked.years) if asked.years else None
+        chosen = chosen or (
+            asked.of_all_periods() if not asked.years and asked.operation == "average" else None
+        )
+    if not chosen and len(asked.years) < 2:
+        chosen = asked.pair()
+    if not chosen or len(chosen) < 2:
         return None
-    added, total = " + ".join(map(plain, figures)), sum(figure.value for figure in figures)
-    if operation == "average":
-        added, total = f"({added}) / {len(figures)}", total / len(figures)
-    return TableAnswer(operation, tuple(figures), added, total, unit_of(figures, scale))
+    added = " + ".join(plain(choice.cell.value) for choice in chosen)
+    total = sum(choice.cell.value for choice in chosen)
+    if asked.operation == "average":
+        added, total = f"({added}) / {len(chosen)}", total / len(chosen)
+    return asked.result(chosen, added, total)
 
 
-def _change(operation: Operation, question: str, figures: Sequence[Figure], scale: str) -> TableAnswer | None:
-    """From the earlier to the later figure, in figures or in percent of the earlier."""
-    earlier, later = sorted(figures, key=lambda figure: year_of(figure.header))
-    if year_of(earlier.header) == year_of(later.header):
+def _change(asked: _Asked) -> TableAnswer | None:
+    """From the earlier to the later figure, in figures or in percent of the earlier; or from one to another."""
+    years = asked.years
+    if len(years) == 1 and not re.search(r"\bdifference\b", asked.question, re.I):
+        years = [str(int(years[0]) - 1), *years]
+    elif not years and len(asked.table.periods) == 2:
+        years = asked.table.periods
+    chosen = asked.of_years(years) if len(years) == 2 else None
+    if chosen is not None:
+        earlier, later = sorted(chosen, key=lambda choice: choice.cell.year)
+    elif len(asked.years) < 2 and (pair := asked.pair()) is not None:
+        # A change goes on, "the difference between sales and costs" takes away.
+        onward = pair[0].cell.row == pair[1].cell.row and "difference" not in asked.question.lower()
+        earlier, later = pair if onward else (pair[1], pair[0])
+        if asked.operation == "percentage change" and pair[0].cell.row != pair[1].cell.row:
+            return None
+    else:
         return None
-    found = _difference(earlier, later, scale)
-    if operation == "change" or (found.unit == "percent" and "absolute" in question.lower()):
-        return found
-    if earlier.value == 0:
+    start, end = earlier.cell.value, later.cell.value
+    if start < 0 and end < 0 and _OUTGO.search(later.cell.row.label):
+        start, end = -start, -end  # costs that are written as what they take away
+    value, formula = end - start, f"{plain(end)} - {plain(start)}"
+    unit = _unit((earlier.cell, later.cell), asked.scale)
+    if asked.operation == "change" or (unit == "percent" and "absolute" in asked.question.lower()):
+        return asked.result((earlier, later), formula, value)
+    if start == 0:
         return None
-    formula = f"({found.formula}) / {plain(earlier)}"
-    return TableAnswer(operation, found.figures, formula, found.value / earlier.value * 100, "percent")
+    formula = f"({formula}) / {plain(start)}"
+    return asked.result((earlier, later), formula, value / start * 100, "percent")
 
 
-def _difference(first: Figure, second: Figure, scale: str) -> TableAnswer:
-    """The second figure less the first."""
-    value, formula = second.value - first.value, f"{plain(second)} - {plain(first)}"
-    return TableAnswer("change", (first, second), formula, value, unit_of((first, second), scale))
-
-
-def _extreme(operation: Operation, figures: Sequence[Figure]) -> TableAnswer | None:
-    """The year of the highest or lowest figure; None where two years share it."""
-    years = {year_of(figure.header) for figure in figures}
-    ordered = sorted(figures, key=lambda figure: figure.value, reverse=operation == "highest")
-    if len(ordered) < 2 or len(years) < len(ordered) or ordered[0].value == ordered[1].value:
+def _share(asked: _Asked) -> TableAnswer | None:
+    """The first figure by the second, or in percent of it; None where one is 0, mostly a dash of another column. A
+    percentage that stands in the table is looked up."""
+    pair = asked.pair()
+    if pair is None and asked.operation == "percentage" and not asks_each(asked.question):
+        return _lookup(replace(asked, operation="lookup"))
+    if pair is None or 0 in (pair[0].cell.value, pair[1].cell.value):
         return None
-    formula = (" > " if operation == "highest" else " < ").join(map(plain, ordered))
-    return TableAnswer(operation, tuple(ordered), formula, year_of(ordered[0].header), "")
+    value = pair[0].cell.value / pair[1].cell.value
+    formula = f"{plain(pair[0].cell.value)} / {plain(pair[1].cell.value)}"
+    if asked.operation == "percentage":
+        return asked.result(pair, formula, value * 100, "percent")
+    return asked.result(pair, formula, value, "")
 
 
-def _share(operation: Operation, pair: tuple[Figure, Figure] | None) -> TableAnswer | None:
-    """The first figure by the second, or in percent of it; None where one is 0, mostly a dash of another column."""
-    if pair is None or 0 in (pair[0].value, pair[1].value):
+def _extreme(asked: _Asked) -> TableAnswer | None:
+    """The year of the highest or lowest figure, or the name of its row; None where two share it."""
+    if asks_year(asked.question):
+        chosen = asked.of_years(asked.years) if len(asked.years) > 1 else asked.of_all_periods()
+    else:
+        chosen = asked.of_all_rows()
+    if not chosen or len(chosen) < 2:
         return None
-    value, formula = pair[0].value / pair[1].value, f"{plain(pair[0])} / {plain(pair[1])}"
-    if operation == "percentage":
-        return TableAnswer(operation, pair, formula, value * 100, "percent")
-    return TableAnswer(operation, pair, formula, value, "")
+    ordered = sorted(chosen, key=lambda choice: choice.cell.value, reverse=asked.operation == "highest")
+    first = ordered[0].cell
+    if first.value == ordered[1].cell.value:
+        return None
+    mark = " > " if asked.operation == "highest" else " < "
+    formula = mark.join(plain(choice.cell.value) for choice in ordered)
+    name = str(first.year) if asks_year(asked.question) else first.row.label.rpartition(": ")[2]
+    return asked.result(ordered, formula, first.value, "", name)
+
+
+def _bounded(asked: _Asked) -> TableAnswer | None:
+    """The years whose figures are above or below a bound, or how many there are."""
+    bound, chosen = bound_of(asked.question), asked.of_all_periods()
+    if bound is None or not chosen or len(chosen) < 2:
+        return None
+    said = bound.scale if bound.scale in _POWERS else ""
+    unit = _unit([choice.cell for choice in chosen], asked.scale)
+    limit = bound.value * (_POWERS[said] / _POWERS[unit] if said and unit in _SCALED else 1.0)
+    if not said and abs(limit) > 100 * max(abs(choice.cell.value) for choice in chosen):
+        limit /= _POWERS.get(unit, 1.0)
+    meets: Callable[[float], bool] = (
+        (lambda value: value > limit) if bound.above else (lambda value: value < limit)
+    )
+    met = [choice for choice in chosen if meets(choice.cell.value)]
+    mark = ">" if bound.above else "<"
+    formula = "; ".join(f"{choice.cell.year}: {plain(choice.cell.value)}" for choice in chosen)
+    formula = f"{formula}; {mark} {plain(limit)}"
+    if asks_how_many(asked.question):
+        return asked.result(chosen, formula, len(met), "")
+    if not met:
+        return None
+    words = "; ".join(str(choice.cell.year) for choice in met)
+    return asked.result(chosen, formula, met[0].cell.year, "", words)
+
+
+def _periods(asked: _Asked) -> TableAnswer | None:
+    """The years of the row that the question names, or of the whole table that it speaks of."""
+    chosen = asked.of_all_periods()
+    if not chosen and re.search(r"\btable\b", asked.question, re.I):
+        firsts = (
+            next(cell for cell in asked.table.cells if period in cell.periods)
+            for period in asked.table.periods
+        )
+        chosen = [Choice(cell, _UNNAMED) for cell in firsts]
+    if not chosen:
+        return None
+    years = "; ".join(dict.fromkeys(str(choice.cell.year) for choice in chosen))
+    return asked.result(chosen, "", chosen[0].cell.year, "", years)
+
+
+def _parts(asked: _Asked) -> TableAnswer | None:
+    """The rows under a heading that the question names."""
+    wanted = wording_of(group_of(asked.question)).words
+    groups: dict[str, list[Cell]] = {}
+    added: set[str] = set()
+    for row, cells in asked.table.of_rows.items():
+        section, _, label = row.label.rpartition(": ")
+        if is_total(row.label):
+            added.add(section)  # what comes after it is no part
+        elif section and label and cells and section not in added:
+            groups.setdefault(section, []).append(cells[0])
+    named = [name for name in groups if (own := wording_of(name).words) and own <= wanted]
+    if len(named) != 1 or len(groups[named[0]]) < 2:
+        return None
+    cells = groups[named[0]]
+    words = "; ".join(cell.row.label.rpartition(": ")[2] for cell in cells)
+    own = wording_of(named[0]).words
+    fit = 2 * len(own) / (len(own) + len(wanted))
+    return asked.result([Choice(cell, fit) for cell in cells], "", len(cells), "", words)
+
+
+_ANSWERS: dict[Operation, Callable[[_Asked], TableAnswer | None]] = {
+    "lookup": _lookup,
+    "sum": _sum,
+    "average": _sum,
+    "change": _change,
+    "percentage change": _change,
+    "percentage": _share,
+    "ratio": _share,
+    "highest": _extreme,
+    "lowest": _extreme,
+    "above": _bounded,
+    "below": _bounded,
+    "periods": _periods,
+    "parts": _parts,
+}
+
+
+def scale_of(text: str) -> str:
+    """The scale of a table's figures, such as "million"; "" if it states none."""
+    head = "\n".join(text.splitlines()[:4])
+    found = _SCALE.search(head)
+    if found is None:
+        return ""
+    word = (found[1] or found[2] or found[3]).lower()
+    return _SCALES.get(word, word)
+
+
+def _unit(cells: Sequence[Cell], scale: str) -> str:
+    if all(cell.percent for cell in cells):
+        return "percent"
+    # "In thousands, except per share data": counts, rates and what is per something are as they are written.
+    return "" if any(_UNSCALED.search(f"{cell.row.label} {cell.header}") for cell in cells) else scale
+
+
+def _one_line(chosen: Sequence[Choice]) -> bool:
+    """Whether cells differ in their period alone."""
+    return len({(_line(choice.cell), choice.cell.kind) for choice in chosen}) == 1
+
+
+def _line(cell: Cell) -> tuple[object, ...]:
+    """What cells of several periods have in common: their row, or where rows are periods their column."""
+    return (cell.row.start,) if periods_of(cell.header) else (cell.header, cell.own)
+
+
+def _alike(chosen: Sequence[Choice]) -> bool:
+    """Whether two cells may be put together: of one period, or of one row."""
+    one, other = (choice.cell for choice in chosen)
+    return one.periods == other.periods or one.row == other.row
