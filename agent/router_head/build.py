@@ -298,7 +298,7 @@ def train_readers(
     aside += [*reading.in_place(follow_ups[:kept]), *reading.parts(several[:chosen])]
     both = [*context, *alone[: _ALONE[language]]]
     random.Random(7).shuffle(both)
-    last = _train(both, [*own_dev, *aside], out / language, epochs=4, start=first)
+    last = _train(both, [*own_dev, *aside], out / language, epochs=2, start=first)
     return read_json(last.parent / "metrics.json")
 
 
