@@ -22,6 +22,7 @@ from skills.grounding.documents import named_document, of_another_document
 from skills.grounding.places import elsewhere, of_a_province, without_covered_places
 from skills.grounding.select import Unit, prompt_text, select_spans
 from skills.grounding.sought import lacks_what_is_sought
+from skills.grounding.table_evidence import raise_tables
 from skills.grounding.years import of_another_year
 from skills.records import Evidence, Passage, ScoredPassage
 from skills.retrieval.columns import document_of
@@ -121,6 +122,7 @@ class EvidenceModel:
 
         The others stay behind those, as they were; so does everything that it does not read.
         """
+        found = raise_tables(question, found)
         open_ = divided(question, found)[0]
         logits = self.read(question, open_[:FIRST])
         if max(logits.values(), default=0.0) < SURE:
@@ -197,7 +199,7 @@ class EvidenceModel:
         """The first CANDIDATES candidates that are not ``barred``, with their spans, probability and whether that is
         enough, most probable first; where all are barred, those, with 0.
         """
-        readable = [item for item in candidates if item.passage.text.strip()]
+        readable = [item for item in raise_tables(question, candidates) if item.passage.text.strip()]
         open_, rest = divided(question, readable)
         found: list[Evidence] = []
         for signs, item in zip(self.signs(question, open_, rest), open_, strict=True):

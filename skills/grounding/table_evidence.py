@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from skills.grounding.table_answers import TableAnswer, answer_from_table
-from skills.records import Evidence
+from skills.records import Evidence, ScoredPassage
 
 FITTING = 0.5
 """How well the names of a table's cells have to fit a question to answer it."""
@@ -21,6 +21,24 @@ RIVAL = 0.05
 """How near another table may come to that."""
 LIKELY = 0.25
 """Probability as evidence from which such a table answers."""
+
+RAISED = 1.0
+"""What a retrieval score gains where a table has all that is asked: on 376 train and development questions of annual
+reports .78 instead of .76 have a right passage among the first five."""
+
+
+def raise_tables(question: str, found: Sequence[ScoredPassage]) -> list[ScoredPassage]:
+    """Retrieved passages, best first, tables that have the row and column asked for raised by RAISED."""
+    raised = [
+        replace(item, score=item.score + RAISED) if _has_all(question, item.passage.text) else item
+        for item in found
+    ]
+    return sorted(raised, key=lambda item: -item.score)
+
+
+def _has_all(question: str, text: str) -> bool:
+    answer = answer_from_table(question, text) if " | " in text else None
+    return answer is not None and answer.fit >= FULL
 
 
 def table_answer(
