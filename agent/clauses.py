@@ -38,7 +38,8 @@ _ASKS = re.compile(
     re.IGNORECASE,
 )
 _FINER = re.compile(
-    r"\s*[;,]\s*(?:and\s+)?|\s+(?:and|plus|or|btw)\s+|(?<=[.?!])\s+|\s*[，；、。？]\s*", re.IGNORECASE
+    r"\s*[;,]\s*(?:and\s+)?|\s+(?:and(?! a half\b)|plus|or|btw)\s+|(?<=[.?!])\s+|\s*[，；、。？]\s*",
+    re.IGNORECASE,
 )
 _LEAST_WORDS = 4
 """Words of a part of a finer cut; two Chinese characters count as one."""

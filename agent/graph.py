@@ -1,9 +1,10 @@
 """One turn as a LangGraph graph.
 
-    route -> plan -> skill (one each, in parallel) -> compose -> remember (-> approve -> act)
+    route -> plan -> skill (one each, in parallel) -> further -> compose -> remember (-> approve -> act)
+                 |     ^------------------------------/ (those that needed another one's result)
                  \\-> compose (nobody owns the question)
 
-Route and plan are in planning.py, approve and act in approval.py, the others here.
+Route, plan and further are in planning.py, approve and act in approval.py, the others here.
 
 Events leave through the stream mode "custom" in the order in which they happen. The conversation is the
 only state that outlives a turn; what a turn passes between its nodes is never saved. Knows skills, router and
@@ -60,12 +61,14 @@ def build_graph(
     graph.add_node("route", planning.route)
     graph.add_node("plan", planning.plan)
     graph.add_node("skill", skills.skill, input_schema=SkillTask)
+    graph.add_node("further", planning.further)
     graph.add_node("compose", skills.compose)
     graph.add_node("remember", skills.remember)
     graph.add_edge(START, "route")
     graph.add_edge("route", "plan")
     graph.add_conditional_edges("plan", planning.fan_out, ["skill", "compose"])
-    graph.add_edge("skill", "compose")
+    graph.add_edge("skill", "further")
+    graph.add_conditional_edges("further", planning.fan_out, ["skill", "compose"])
     graph.add_edge("compose", "remember")
     graph.add_node("approve", approval.approve, input_schema=ApprovalState)
     graph.add_node("act", approval.act, input_schema=ApprovalState)
@@ -134,7 +137,7 @@ class _SkillNodes:
         else:
             titles = {domain.name: domain.title for domain in domains}
             apart = waiting is not None or any(step.question for step in plan.steps)
-            answer = compose(given, titles, apart=apart)
+            answer = compose(given, titles, apart=apart, question=state["question"])
             if waiting is not None and waiting.domain in answer.domains:
                 answer = replace(answer, status="clarify", awaiting=awaiting_of(waiting))
         if len(plan.steps) != 1:

@@ -27,6 +27,8 @@ class Step:
     """The tool that this skill has to call; the skill "tools" may call any. Empty: the one the question is for."""
     arguments: Mapping[str, object] = field(default_factory=dict[str, object])
     """Of that tool, by parameter name, in the parameter's unit."""
+    needs: str = ""
+    """The domain of another step, whose result this one's question refers to ("on that amount"): it is asked then."""
 
 
 @dataclass(frozen=True, slots=True)

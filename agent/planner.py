@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from agent.arithmetic import calculate
 from agent.clauses import clauses
 from agent.courtesy import courtesy_of
+from agent.dependence import needs_of
 from agent.events import Routed
 from agent.plan import MOST_STEPS, Plan, Step
 from skills.records import Turn
@@ -135,8 +136,14 @@ def make_plan(
     if not domains and (kind := courtesy_of(question)):
         return Plan((), kind)
     asked = {part.domain: part.text for part in routed.parts} if len(domains) > 1 and not follows else {}
+    needs = needs_of(question, routed.parts) if asked else {}
     steps = tuple(
-        Step(domain, search_query(question, history, domain) if follows else "", asked.get(domain, ""))
+        Step(
+            domain,
+            search_query(question, history, domain) if follows else "",
+            asked.get(domain, ""),
+            needs=needs.get(domain, "") if needs.get(domain) in domains else "",
+        )
         for domain in domains
     )
     nobody = "unclear" if routed.unclear else "out_of_scope"

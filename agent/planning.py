@@ -1,6 +1,6 @@
 """Who is asked what in a turn, and with what memory gives to that.
 
-    route -> plan -> one task a skill, or none
+    route -> plan -> one task a skill, or none -> further: those that waited for what these gave
 
 Between the graph, which runs the turn, and router.py and planner.py, which know words: knows the college too, so which
 tools there are, which red flags a question raises, and which skills work.
@@ -23,6 +23,7 @@ from agent.clauses import clauses
 from agent.compose import without_skills
 from agent.composition import College
 from agent.conversation import Pending, domain_of, pending_of, unclear_of
+from agent.dependence import filled
 from agent.digest import condensed
 from agent.events import Routed
 from agent.facts import Fact
@@ -133,7 +134,24 @@ class PlanningNodes:
             read = Resolved()
             plan = self._plan(state, options, read)
         recalled = {step.domain: self._recalled(step, state, options) for step in plan.steps}
-        return {"plan": plan, "recalled": recalled, "resolved": read}
+        # What an interrupted turn left behind is none of this one's.
+        return {"plan": plan, "recalled": recalled, "resolved": read, "answers": {}, "traces": {}}
+
+    def further(self, state: TurnState, runtime: Runtime[TurnOptions]) -> dict[str, Any]:
+        """Give the steps that waited for another one's result that result."""
+        options, answers = options_of(runtime), state["answers"]
+        steps = [
+            replace(step, question=filled(step.question, answers[step.needs]))
+            if step.needs in answers and step.domain not in answers and step.question
+            else step
+            for step in state["plan"].steps
+        ]
+        changed = [step for step, before in zip(steps, state["plan"].steps, strict=True) if step != before]
+        recalled = {step.domain: self._recalled(step, state, options) for step in changed}
+        return {
+            "plan": replace(state["plan"], steps=tuple(steps)),
+            "recalled": {**state["recalled"], **recalled},
+        }
 
     def _plan(self, state: TurnState, options: TurnOptions, read: Resolved) -> Plan:
         routed = state["routed"]
@@ -184,11 +202,15 @@ class PlanningNodes:
         return step.search_query.replace(text, asked) or asked if text else ""
 
     def fan_out(self, state: TurnState, runtime: Runtime[TurnOptions]) -> list[Send] | str:
-        """One task a step; straight to compose where the question is declined."""
+        """One task for each step whose turn it is: not asked yet, and what it needs is there. To compose where there is
+        none, as where the question is declined."""
         options, steps = options_of(runtime), state["plan"].steps
         style = options.memory.style
         sends: list[Send] = []
+        answers = state.get("answers", {})
         for step in steps:
+            if step.domain in answers or (step.needs and step.needs not in answers):
+                continue
             recalled = state["recalled"][step.domain]
             request = SkillRequest(
                 question=step.question or state["asked"],
@@ -236,6 +258,8 @@ class PlanningNodes:
                 working.append(step)
             except CollegiumError:  # kept by the college: see Agent.domains
                 continue
+        left = {step.domain for step in working}
+        working = [step if step.needs in left else replace(step, needs="") for step in working]
         return replace(plan, steps=tuple(working) or plan.steps[:1])
 
     def _turns(self, state: TurnState, options: TurnOptions) -> tuple[Turn, ...]:

@@ -14,7 +14,7 @@ from typing import TypedDict, get_args
 from agent.composition import College
 from agent.facts import UserMemory
 from agent.memory import thread_id
-from agent.plan import MOST_STEPS, Plan
+from agent.plan import MOST_STEPS, Plan, Step
 from agent.turn import TurnOptions
 from skills.errors import UserError
 from skills.records import Configuration, Filter, Passage, Turn
@@ -148,10 +148,24 @@ def _check_plan(plan: Plan, domain: str | None, college: College) -> None:
         )
     for step in plan.steps:
         college.member(step.domain)
+        _check_needs(step, {one.domain: one.needs for one in plan.steps}, plan)
         if step.tool:
             college.tools.get(step.tool, skill=step.domain)
         elif step.arguments:
             raise UserError(f"the plan gives {step.domain!r} arguments, but no tool", subject=step)
+
+
+def _check_needs(step: Step, needs: Mapping[str, str], plan: Plan) -> None:
+    """Raises UserError for a step that needs one that is not in the plan, or that waits for itself in the end."""
+    seen, domain = {step.domain}, step.needs
+    while domain:
+        if domain not in needs or domain in seen:
+            raise UserError(
+                f"step {step.domain!r} needs {domain!r}: expected another step of the plan that does not wait for it",
+                subject=plan,
+            )
+        seen.add(domain)
+        domain = needs[domain]
 
 
 def _given_passages(rows: Sequence[Given]) -> tuple[Passage, ...]:

@@ -208,6 +208,7 @@ class Chat:
             return "There is no answer yet."
         steps = [
             f"  {step.domain:<12}{step.question or step.search_query or 'your question'}"
+            f"{f' (after {step.needs})' if step.needs else ''}"
             for step in self.last.plan
         ]
         return "\n".join(steps) or f"  nobody was asked: {self.last.reason or 'no plan'}"

@@ -111,6 +111,7 @@ class StepRecord(_Read):
     domain: str
     search_query: str = ""
     question: str = ""
+    needs: str = ""
 
 
 class Record(_Read):

@@ -17,7 +17,17 @@ from agent.plan import Plan, Step
 from agent.request import LONGEST_QUESTION
 from agent.turn import TurnOptions
 from skills.errors import CollegiumError, DataError, ModelError, UserError
-from skills.records import Filter, Passage, SkillAnswer, SkillEvent, SkillRequest, Token, ToolCalled, Verified
+from skills.records import (
+    Filter,
+    Passage,
+    SkillAnswer,
+    SkillEvent,
+    SkillRequest,
+    Token,
+    ToolCall,
+    ToolCalled,
+    Verified,
+)
 from tests.agent.agent_fakes import Endless, FakeSkill, answered, broken_member, citation, make_agent, member
 
 
@@ -175,6 +185,53 @@ def test_a_program_brings_its_plan(agent: Agent, skills: dict[str, FakeSkill]) -
     assert skills["medical"].requests[0].question == "Is it safe?"
 
 
+def _computed(value: float) -> FakeSkill:
+    call = ToolCall("severance", {}, f"It is ${value:,.2f}.", {"severance": value, "months": 5})
+    return FakeSkill(
+        "medical", lambda _: [ToolCalled(call), SkillAnswer("medical", "answered", call.text, tools=(call,))]
+    )
+
+
+def test_a_step_waits_for_the_figure_that_it_needs(tmp_path: Path) -> None:
+    finance = FakeSkill("finance")
+    steps = (
+        Step("finance", question="What tax is due on that amount?", needs="medical"),
+        Step("medical", question="How much is it?"),
+    )
+    with make_agent({"medical": _computed(60000.5), "finance": finance}, tmp_path / "s") as agent:
+        answer = agent.ask("How much is it, and what tax is due on that amount?", plan=Plan(steps))
+    assert finance.requests[0].question == "What tax is due on $60,000.50?"
+    assert answer.plan[0].question == "What tax is due on $60,000.50?"
+    assert answer.domains == ("finance", "medical")
+
+
+def test_a_step_whose_figure_does_not_come_is_asked_as_it_is(tmp_path: Path) -> None:
+    skills = {"medical": FakeSkill("medical"), "finance": FakeSkill("finance")}
+    steps = (
+        Step("medical", question="How much is it?"),
+        Step("finance", question="What tax is due on that?", needs="medical"),
+    )
+    with make_agent(skills, tmp_path / "s") as agent:
+        agent.ask("How much is it, and what tax is due on that?", plan=Plan(steps))
+    assert skills["finance"].requests[0].question == "What tax is due on that?"
+
+
+def test_what_two_domains_say_differently_of_one_question_is_named(tmp_path: Path) -> None:
+    def says(name: str, text: str) -> FakeSkill:
+        return FakeSkill(name, lambda _: [SkillAnswer(name, "answered", text, confidence=0.9)])
+
+    skills = {
+        "medical": says("medical", "Keep it for 7 years [1]."),
+        "finance": says("finance", "Keep it for 10 years."),
+    }
+    with make_agent(skills, tmp_path / "s") as agent:
+        answer = agent.ask("How long do I keep it?", plan=Plan((Step("medical"), Step("finance"))))
+        assert "These answers differ" in answer.text
+        assert len(answer.segments) == 2
+        alike = agent.ask("Who keeps it?", plan=Plan((Step("medical"), Step("finance"))))
+    assert "differ" not in alike.text
+
+
 def test_of_different_questions_each_is_answered_or_declined(tmp_path: Path) -> None:
     no = FakeSkill(
         "medical", lambda _: [SkillAnswer("medical", "declined", "Not known.", reason="no_evidence")]
@@ -194,6 +251,9 @@ def test_of_different_questions_each_is_answered_or_declined(tmp_path: Path) -> 
         ((Step("finance"), Step("finance")), None, "each once"),
         ((Step("gardening"),), None, "gardening"),
         ((Step("finance"),), "finance", "either a plan"),
+        ((Step("finance", needs="medical"),), None, "step 'finance' needs 'medical'"),
+        ((Step("finance", needs="finance"), Step("medical")), None, "does not wait for it"),
+        ((Step("finance", needs="medical"), Step("medical", needs="finance")), None, "does not wait for it"),
     ],
 )
 def test_a_plan_that_cannot_be_followed_is_refused(
