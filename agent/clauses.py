@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from skills.retrieval.text import is_chinese, sentences
 
@@ -41,6 +42,12 @@ _FINER = re.compile(
     r"\s*[;,]\s*(?:and\s+)?|\s+(?:and(?! a half\b)|plus|or|btw)\s+|(?<=[.?!])\s+|\s*[，；、。？]\s*",
     re.IGNORECASE,
 )
+_LOWER_CASE = re.compile(
+    rf"(?<=\w\w\w[.?!])\s+(?=(?:{_QUESTION_WORD}|i|my|we|our|he|she|they|it|the|also)\b)", re.IGNORECASE
+)
+"""Ends a sentence where people type without capitals."""
+_NUMBERED = re.compile(r"(?:(?<=\s)|^)\(?[1-9][.)]\s*(?=[^\s\d])")
+"""Begins an item of a list within a text: "(1) ... (2) ..."."""
 _LEAST_WORDS = 4
 """Words of a part of a finer cut; two Chinese characters count as one."""
 _SHORTEST = 8
@@ -62,10 +69,20 @@ class Clause:
 def clauses(text: str) -> list[Clause]:
     """The parts of a request in order; one that has no joints is a single part."""
     found: list[Clause] = []
-    for place, (start, end) in enumerate(sentences(text)):
-        sentence = text[start:end].strip()
+    for place, sentence in enumerate(_sentences(text)):
         found += [Clause(part, _ASKS.search(part) is not None, place) for part in _pieces(sentence)]
     return found
+
+
+def _sentences(text: str) -> Iterator[str]:
+    """The sentences of a text, also without capitals, and the items of a numbered list each by itself."""
+    for start, end in sentences(text):
+        for sentence in _LOWER_CASE.split(text[start:end]):
+            items = list(_NUMBERED.finditer(sentence))
+            cuts = [item.start() for item in items] if len(items) > 1 else []
+            for begin, stop in pairwise([0, *cuts, len(sentence)]):
+                if part := _NUMBERED.sub("", sentence[begin:stop]).strip() if cuts else sentence.strip():
+                    yield part
 
 
 def finer(text: str) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import chain, islice
 from pathlib import Path
@@ -69,8 +69,11 @@ def build(
 
     from skills.retrieval.embedder import add_embedder, choose_embedder, load_embedder
     from skills.retrieval.ingest import read_corpus
+    from skills.retrieval.judged import checked
     from skills.retrieval.store import PassageStore
 
+    # Before anything is written: an index without its judged questions would answer otherwise.
+    questions = checked(_judged(domain, language)) if domain is not None else []
     problems: list[str] = []
     passages = read_corpus(corpus, problems.append)
     first = list(islice(passages, 1000))  # tell the language
@@ -90,7 +93,7 @@ def build(
     _report(problems)
     facts = _facts(built.manifest.duplicates, problems)
     print(f"{store}: {len(built)} passages indexed with {model.id}{facts}")
-    if domain is not None and (questions := _judged(domain, language)):
+    if questions:
         _judge(store, questions)
 
 
@@ -123,7 +126,7 @@ def judge(
     _judge(place, questions)
 
 
-def _judge(store: Path, questions: list[dict[str, Any]]) -> None:
+def _judge(store: Path, questions: Sequence[Mapping[str, Any]]) -> None:
     from skills.retrieval.store_edit import judge_questions
 
     with terminal_bars() as bars:

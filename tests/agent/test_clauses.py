@@ -12,6 +12,15 @@ from agent.clauses import clauses
     [
         ("Is ibuprofen safe with warfarin?", ["?Is ibuprofen safe with warfarin?"]),
         (
+            "we sell to france. which vat applies and which gdpr basis covers our mails?",
+            ["we sell to france.", "?which vat applies", "?which gdpr basis covers our mails?"],
+        ),
+        (
+            "dad gets odd calls. (1) what are red flags of fraud (2) what if he misses a pill",
+            ["dad gets odd calls.", "?what are red flags of fraud", "?what if he misses a pill"],
+        ),
+        ("I earn 3.5 million. (see 2) below", ["I earn 3.5 million.", "(see 2) below"]),
+        (
             "what is the dose of ibuprofen and can I deduct medical bills from tax",
             ["?what is the dose of ibuprofen", "?can I deduct medical bills from tax"],
         ),
