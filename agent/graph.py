@@ -1,7 +1,7 @@
 """One turn as a LangGraph graph.
 
     route -> plan -> skill (one each, in parallel) -> further -> compose -> remember (-> approve -> act)
-                 |     ^------------------------------/ (those that needed another one's result)
+                 |     ^------------------------------/ (who needed its result, or is asked after it found nothing)
                  \\-> compose (nobody owns the question)
 
 Route, plan and further are in planning.py, approve and act in approval.py, the others here.
@@ -43,7 +43,16 @@ from agent.planning import PlanningNodes
 from agent.recall import tells_place
 from agent.record import Trace, recorded
 from agent.remembering import Wish, pending_with, used_in
-from agent.turn import SkillTask, TurnCancelled, TurnInput, TurnOptions, TurnOutput, TurnState, options_of
+from agent.turn import (
+    SkillTask,
+    TurnCancelled,
+    TurnInput,
+    TurnOptions,
+    TurnOutput,
+    TurnState,
+    found_nothing,
+    options_of,
+)
 from skills.errors import ModelError
 from skills.records import Retrieved, SkillAnswer, Token, ToolCalled
 from skills.retrieval.text import says_chinese
@@ -89,7 +98,7 @@ class _SkillNodes:
         options, domain = options_of(runtime), state["step"].domain
         emit: Callable[[Event], None] = get_stream_writer()
         events = self._college.skill(domain, options.store).stream(state["request"])
-        shown, answer, retrieved = "", None, None
+        shown, answer, retrieved, live = "", None, None, state["live"]
         try:
             for event in events:
                 if options.cancelled.is_set():
@@ -98,11 +107,13 @@ class _SkillNodes:
                     case SkillAnswer():
                         answer = event
                     case Token():
-                        shown += event.text
-                        if state["live"]:
+                        if live:
+                            shown += event.text
                             emit(event)
                     case _:
-                        retrieved = event if isinstance(event, Retrieved) else retrieved
+                        if isinstance(event, Retrieved):
+                            retrieved = event
+                            live = live and not (state["holds"] and not event.evidence)
                         emit(event)
         finally:
             # Closing a generator stops the engine behind it.
@@ -110,7 +121,8 @@ class _SkillNodes:
             close()
         if answer is None:
             raise ModelError(f"skill {domain!r} ended without an answer", subject=domain)
-        if state["live"] and answer.text.startswith(shown) and answer.text != shown:
+        live = state["live"] and not (state["holds"] and found_nothing(answer))
+        if live and answer.text.startswith(shown) and answer.text != shown:
             emit(Token(answer.text.removeprefix(shown), domain))
         identity = self._college.identity(domain, options.store, options.configuration)
         return {"answers": {domain: answer}, "traces": {domain: Trace(identity, retrieved)}}

@@ -32,9 +32,13 @@ from agent.plan import TOOLS, Plan, Step
 from agent.planner import make_plan
 from agent.recall import resolved
 from agent.remembering import Recalled, Resolved, recalled_for, wish_of
-from agent.turn import SkillTask, TurnOptions, TurnState, options_of
+from agent.router import GENERAL
+from agent.turn import SkillTask, TurnOptions, TurnState, found_nothing, options_of
 from skills.errors import CollegiumError
 from skills.records import Language, SkillRequest, ToolMatch, Turn
+
+NEXT = 0.02
+"""Probability from which another domain is asked where the likeliest one found nothing."""
 
 
 class PlanningNodes:
@@ -138,8 +142,14 @@ class PlanningNodes:
         return {"plan": plan, "recalled": recalled, "resolved": read, "answers": {}, "traces": {}}
 
     def further(self, state: TurnState, runtime: Runtime[TurnOptions]) -> dict[str, Any]:
-        """Give the steps that waited for another one's result that result."""
+        """Give the steps that waited for another one's result that result; where the only domain asked found nothing,
+        ask the next likely one."""
         options, answers = options_of(runtime), state["answers"]
+        other = self._next_likely(state, options)
+        if other is not None and found_nothing(answers[state["plan"].steps[0].domain]):
+            plan = replace(state["plan"], steps=(*state["plan"].steps, other))
+            recalled = {other.domain: self._recalled(other, state, options)}
+            return {"plan": plan, "recalled": {**state["recalled"], **recalled}}
         steps = [
             replace(step, question=filled(step.question, answers[step.needs]))
             if step.needs in answers and step.domain not in answers and step.question
@@ -201,6 +211,28 @@ class PlanningNodes:
         text, asked = state["resolved"].text, state["asked"]
         return step.search_query.replace(text, asked) or asked if text else ""
 
+    def _next_likely(self, state: TurnState, options: TurnOptions) -> Step | None:
+        """Who is asked next if the only domain that the router chose finds nothing; None where several or another than
+        that are asked, or no other one is likely enough."""
+        steps, routed = state["plan"].steps, state["routed"]
+        told = options.domain is not None or options.plan is not None or state["completed"] is not None
+        brought = options.passages is not None or options.store is not None
+        if told or brought or len(steps) != 1 or steps[0].search_query:
+            return None
+        others = {
+            name: share
+            for name, share in routed.probabilities.items()
+            if name not in (GENERAL, steps[0].domain) and share >= NEXT
+        }
+        if not others:
+            return None
+        best = max(others, key=lambda name: others[name])
+        try:
+            self._college.skill(best, options.store)
+        except CollegiumError:
+            return None
+        return Step(best)
+
     def fan_out(self, state: TurnState, runtime: Runtime[TurnOptions]) -> list[Send] | str:
         """One task for each step whose turn it is: not asked yet, and what it needs is there. To compose where there is
         none, as where the question is declined."""
@@ -227,7 +259,13 @@ class PlanningNodes:
                 language=style.language,
                 level=style.level,
             )
-            sends.append(Send("skill", SkillTask(step=step, request=request, live=len(steps) == 1)))
+            task = SkillTask(
+                step=step,
+                request=request,
+                live=len(steps) == 1,
+                holds=self._next_likely(state, options) is not None,
+            )
+            sends.append(Send("skill", task))
         return sends or "compose"
 
     def _owner_of_tool(self, question: str, owned: bool) -> str:

@@ -105,3 +105,10 @@ class SkillTask(TypedDict):
     request: SkillRequest
     live: bool
     """Whether its tokens may be shown as they come: it is the only skill of the turn."""
+    holds: bool
+    """Whether it keeps to itself that it found nothing, since another one is asked then."""
+
+
+def found_nothing(answer: SkillAnswer) -> bool:
+    """Whether nothing supports an answer: another domain's store may have what does."""
+    return answer.reason == "no_evidence" and not answer.tools

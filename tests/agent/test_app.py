@@ -20,6 +20,7 @@ from skills.errors import CollegiumError, DataError, ModelError, UserError
 from skills.records import (
     Filter,
     Passage,
+    Retrieved,
     SkillAnswer,
     SkillEvent,
     SkillRequest,
@@ -214,6 +215,38 @@ def test_a_step_whose_figure_does_not_come_is_asked_as_it_is(tmp_path: Path) -> 
     with make_agent(skills, tmp_path / "s") as agent:
         agent.ask("How much is it, and what tax is due on that?", plan=Plan(steps))
     assert skills["finance"].requests[0].question == "What tax is due on that?"
+
+
+def _finds_nothing(name: str) -> FakeSkill:
+    def script(_: SkillRequest) -> Iterator[SkillEvent]:
+        yield Retrieved(name, ())
+        yield Token(f"{name} has nothing.", name)
+        yield SkillAnswer(name, "declined", f"{name} has nothing.", reason="no_evidence")
+
+    return FakeSkill(name, script)
+
+
+def test_where_the_likeliest_domain_finds_nothing_the_next_one_is_asked(tmp_path: Path) -> None:
+    skills = {"medical": _finds_nothing("medical"), "finance": FakeSkill("finance")}
+    with make_agent(skills, tmp_path / "s") as agent:
+        *events, last = agent.stream("a medical question")
+        assert isinstance(last, Answered)
+        assert (last.answer.status, last.answer.domains) == ("answered", ("finance",))
+        assert [step.domain for step in last.answer.plan] == ["medical", "finance"]
+        shown = "".join(event.text for event in events if isinstance(event, Token))
+        assert shown == last.answer.text == "finance says a medical question"
+        told = agent.ask("a medical question", domain="medical")
+    assert (told.status, told.domains, len(told.plan)) == ("declined", ("medical",), 1)
+
+
+def test_where_nobody_finds_anything_the_first_says_so_once(tmp_path: Path) -> None:
+    skills = {name: _finds_nothing(name) for name in ("medical", "finance")}
+    with make_agent(skills, tmp_path / "s") as agent:
+        *events, last = agent.stream("a medical question")
+    assert isinstance(last, Answered)
+    assert (last.answer.status, last.answer.text) == ("declined", "medical has nothing.")
+    assert "".join(event.text for event in events if isinstance(event, Token)) == "medical has nothing."
+    assert all(len(skill.requests) == 1 for skill in skills.values())
 
 
 def test_what_two_domains_say_differently_of_one_question_is_named(tmp_path: Path) -> None:
