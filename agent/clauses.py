@@ -23,6 +23,8 @@ _JOINT = re.compile(
     r"\s*(?:[,;—–-]\s*)?\b(?:and|but|also|plus|or|then|so|as well as)\b[\s,]+"
     r"(?:(?:also|then|if so|in that case|on a separate matter),?\s+)?"
     rf"(?={_QUESTION_WORD}\b)|\s*(?:[,;:—–]|\.\.+|\s&)\s*(?={_QUESTION_WORD}\b)|\s*\bas well as\b\s+"
+    # "How much is owed, and if I save that, what will it be?"
+    rf"|\s*,?\s*\band\s+(?=(?:if|when|once)\b[^?]*?,\s*{_QUESTION_WORD}\b)"
     r"|(?<=\?)\s+",
     re.IGNORECASE,
 )

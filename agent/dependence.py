@@ -34,6 +34,8 @@ _REFERS = re.compile(
     re.IGNORECASE,
 )
 _DECIMALS = 2
+_TAIL = 15
+"""Letters by which a part is found in its question."""
 
 
 def needs_of(question: str, parts: Sequence[Part]) -> Mapping[str, str]:
@@ -66,5 +68,10 @@ def _figure(answer: SkillAnswer) -> str:
 
 
 def _place(part: str, question: str) -> int:
-    """Where the last words of a part stand in the question: it may begin with what is told elsewhere."""
-    return question.rfind(part[-20:].strip())
+    """Where the last letters of a part stand among the question's: it may begin with what is told elsewhere, and lack
+    marks between what was cut."""
+    return _letters(question).rfind(_letters(part)[-_TAIL:])
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"\W+", "", text.lower())

@@ -19,6 +19,7 @@ import numpy as np
 from skills.grounding.cross_encoder import CrossEncoder, load_cross_encoder
 from skills.grounding.decision import UNFITTED, Decision, Kind, Risk, read_decision
 from skills.grounding.documents import named_document, of_another_document
+from skills.grounding.excluded import of_what_is_excluded
 from skills.grounding.places import elsewhere, of_a_province, without_covered_places
 from skills.grounding.select import Unit, prompt_text, select_spans
 from skills.grounding.sought import lacks_what_is_sought
@@ -232,12 +233,13 @@ def divided(
 
 def barred(question: str, passage: Passage) -> bool:
     """Whether a passage answers nothing whatever it says: it is about another place than the question, of another
-    document, of another year, or lacks the figure asked for."""
+    document, of another year, about what the question rules out, or lacks the figure asked for."""
     return (
         elsewhere(question, passage)
         or of_a_province(question, passage)
         or of_another_document(question, passage)
         or of_another_year(question, passage)
+        or of_what_is_excluded(question, passage)
         or lacks_what_is_sought(question, passage)
     )
 

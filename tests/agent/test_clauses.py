@@ -19,6 +19,10 @@ from agent.clauses import clauses
             "dad gets odd calls. (1) what are red flags of fraud (2) what if he misses a pill",
             ["dad gets odd calls.", "?what are red flags of fraud", "?what if he misses a pill"],
         ),
+        (
+            "How much is owed for 50 hours, and if I save that, what will it be?",
+            ["?How much is owed for 50 hours", "if I save that", "?what will it be?"],
+        ),
         ("I earn 3.5 million. (see 2) below", ["I earn 3.5 million.", "(see 2) below"]),
         (
             "what is the dose of ibuprofen and can I deduct medical bills from tax",

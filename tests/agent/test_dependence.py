@@ -29,6 +29,17 @@ def test_who_waits_for_whom(first: str, second: str, needs: dict[str, str]) -> N
     assert needs_of(f"{first} And {second}", parts) == needs
 
 
+def test_a_part_is_found_without_its_marks() -> None:
+    parts = (
+        Part("finance", "if I invest that amount at 5% for 10 years what will it be?"),
+        Part("legal", "How much is owed for 50 hours"),
+    )
+    question = (
+        "How much is owed for 50 hours, and if I invest that amount at 5% for 10 years, what will it be?"
+    )
+    assert needs_of(question, parts) == {"finance": "legal"}
+
+
 def test_nothing_waits_for_what_comes_after_it() -> None:
     parts = (Part("legal", "What tax is due on that amount?"), Part("finance", "How much do I get?"))
     assert needs_of("What tax is due on that amount? How much do I get?", parts) == {}
