@@ -14,19 +14,17 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from skills.grounding.table_cells import Cell, Choice, Table, Wording, is_total, periods_of, plain, wording_of
+from skills.grounding.table_asked import Asked
+from skills.grounding.table_cells import Cell, Choice, Table, is_total, plain, wording_of
 from skills.grounding.table_questions import (
     Operation,
     asks_each,
     asks_how_many,
-    asks_percentage,
     asks_total,
     asks_year,
     bound_of,
     group_of,
     operation_of,
-    sides,
-    without_bound,
     years_of,
 )
 from skills.grounding.tables import TableRow
@@ -85,94 +83,6 @@ class TableAnswer:
         return tuple(dict.fromkeys(cell.row for cell in self.figures))
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A question beside a table."""
-
-    question: str
-    operation: Operation
-    table: Table
-    years: Sequence[str]
-    scale: str
-
-    @property
-    def wording(self) -> Wording:
-        said = wording_of(without_bound(self.question))
-        # Of what becomes a percentage the figures are none.
-        return replace(said, percent=False) if self.operation in ("percentage change", "percentage") else said
-
-    @property
-    def cells(self) -> Sequence[Cell]:
-        """Those that may be asked for: of a percentage of something only percentages, unless it is to be worked out."""
-        if self.operation in ("lookup", "change", "average") and asks_percentage(self.question):
-            return [cell for cell in self.table.cells if cell.percent]
-        if self.operation == "percentage":
-            return [cell for cell in self.table.cells if not cell.percent]
-        return self.table.cells
-
-    def result(
-        self, chosen: Sequence[Choice], formula: str, value: float, unit: str | None = None, words: str = ""
-    ) -> TableAnswer:
-        cells = tuple(choice.cell for choice in chosen)
-        unit = _unit(cells, self.scale) if unit is None else unit
-        return TableAnswer(
-            self.operation, cells, formula, value, unit, min(choice.fit for choice in chosen), words
-        )
-
-    def of_years(self, years: Sequence[str]) -> list[Choice] | None:
-        """The cells of one row or column for each of the years, in their order; None where one is not clear."""
-        found = [self.table.choose(self.wording, year, self.cells) for year in years]
-        chosen = [choice for choice in found if choice is not None]
-        return chosen if len(chosen) == len(years) and _one_line(chosen) else None
-
-    def of_all_periods(self) -> list[Choice] | None:
-        """The cells that the question names, of every period."""
-        found = [self.table.choose(self.wording, period, self.cells) for period in self.table.periods]
-        chosen = [choice for choice in found if choice is not None]
-        best = max((choice.fit for choice in chosen), default=0.0)
-        chosen = [choice for choice in chosen if choice.fit == best]
-        return chosen if chosen and _one_line(chosen) else None
-
-    def of_all_rows(self) -> list[Choice] | None:
-        """The cells of the one column that the question is about, of all rows but totals; None where there are several
-        columns or groups of rows, or the question names a row."""
-        if len(self.years) > 1 or self.table.named_rows(self.wording):
-            return None
-        period = "".join(self.years)
-        cells = [
-            cell
-            for cell in self.table.cells
-            if (not period or period in cell.periods)
-            and not cell.moved
-            and cell.percent == self.wording.percent
-            and not is_total(cell.row.label)
-        ]
-        named = [cell for cell in cells if cell.kind and cell.kind <= self.wording.words]
-        cells = named or cells
-        if len({cell.header for cell in cells}) > 1 or len({cell.section for cell in cells}) > 1:
-            return None
-        fit = self.table.covered(self.wording)
-        return [Choice(cell, fit) for cell in cells] if len(cells) > 1 else None
-
-    def pair(self) -> tuple[Choice, Choice] | None:
-        """Two cells of one period, or of two columns, in the order in which the question names them."""
-        best: tuple[float, tuple[Choice, Choice]] | None = None
-        whole = self.wording
-        for before, after in sides(self.question):
-            chosen: list[Choice] = []
-            for side in (before, after):
-                years = years_of(side) or self.years
-                period = years[0] if len(years) == 1 else ""
-                found = self.table.choose(wording_of(side).beside(whole), period, self.cells)
-                if found is not None:
-                    chosen.append(found)
-            if len(chosen) == 2 and chosen[0].cell != chosen[1].cell and _alike(chosen):
-                fit = min(choice.fit for choice in chosen)
-                if best is None or fit > best[0] + 1e-9:
-                    best = fit, (chosen[0], chosen[1])
-        return best[1] if best else None
-
-
 def answer_from_table(question: str, text: str) -> TableAnswer | None:
     """The result that a question asks for from the table of a passage; None where anything about it is unclear."""
     operation = operation_of(question)
@@ -181,13 +91,13 @@ def answer_from_table(question: str, text: str) -> TableAnswer | None:
     table = Table(text)
     if not table.cells:
         return None
-    return _ANSWERS[operation](_Asked(question, operation, table, years_of(question), scale_of(text)))
+    return _ANSWERS[operation](Asked(question, operation, table, years_of(question), scale_of(text)))
 
 
-def _lookup(asked: _Asked) -> TableAnswer | None:
+def _lookup(asked: Asked) -> TableAnswer | None:
     if asks_each(asked.question) and len(asked.years) < 2:
         pair = asked.pair()
-        return asked.result(pair, "", pair[0].cell.value) if pair else None
+        return _result(asked, pair, "", pair[0].cell.value) if pair else None
     if len(asked.years) > 1:
         chosen = asked.of_years(asked.years)
         added = asks_total(asked.question) and not asks_each(asked.question)
@@ -196,10 +106,10 @@ def _lookup(asked: _Asked) -> TableAnswer | None:
     else:
         found = asked.table.choose(asked.wording, "".join(asked.years), asked.cells)
         chosen = [found] if found else None
-    return asked.result(chosen, "", chosen[0].cell.value) if chosen else None
+    return _result(asked, chosen, "", chosen[0].cell.value) if chosen else None
 
 
-def _sum(asked: _Asked) -> TableAnswer | None:
+def _sum(asked: Asked) -> TableAnswer | None:
     """The figures added, or their average."""
     chosen: Sequence[Choice] | None = None
     if len(asked.years) != 1:
@@ -215,10 +125,10 @@ def _sum(asked: _Asked) -> TableAnswer | None:
     total = sum(choice.cell.value for choice in chosen)
     if asked.operation == "average":
         added, total = f"({added}) / {len(chosen)}", total / len(chosen)
-    return asked.result(chosen, added, total)
+    return _result(asked, chosen, added, total)
 
 
-def _change(asked: _Asked) -> TableAnswer | None:
+def _change(asked: Asked) -> TableAnswer | None:
     """From the earlier to the later figure, in figures or in percent of the earlier; or from one to another."""
     years = asked.years
     if len(years) == 1 and not re.search(r"\bdifference\b", asked.question, re.I):
@@ -242,14 +152,14 @@ def _change(asked: _Asked) -> TableAnswer | None:
     value, formula = end - start, f"{plain(end)} - {plain(start)}"
     unit = _unit((earlier.cell, later.cell), asked.scale)
     if asked.operation == "change" or (unit == "percent" and "absolute" in asked.question.lower()):
-        return asked.result((earlier, later), formula, value)
+        return _result(asked, (earlier, later), formula, value)
     if start == 0:
         return None
     formula = f"({formula}) / {plain(start)}"
-    return asked.result((earlier, later), formula, value / start * 100, "percent")
+    return _result(asked, (earlier, later), formula, value / start * 100, "percent")
 
 
-def _share(asked: _Asked) -> TableAnswer | None:
+def _share(asked: Asked) -> TableAnswer | None:
     """The first figure by the second, or in percent of it; None where one is 0, mostly a dash of another column. A
     percentage that stands in the table is looked up."""
     pair = asked.pair()
@@ -260,11 +170,11 @@ def _share(asked: _Asked) -> TableAnswer | None:
     value = pair[0].cell.value / pair[1].cell.value
     formula = f"{plain(pair[0].cell.value)} / {plain(pair[1].cell.value)}"
     if asked.operation == "percentage":
-        return asked.result(pair, formula, value * 100, "percent")
-    return asked.result(pair, formula, value, "")
+        return _result(asked, pair, formula, value * 100, "percent")
+    return _result(asked, pair, formula, value, "")
 
 
-def _extreme(asked: _Asked) -> TableAnswer | None:
+def _extreme(asked: Asked) -> TableAnswer | None:
     """The year of the highest or lowest figure, or the name of its row; None where two share it."""
     if asks_year(asked.question):
         chosen = asked.of_years(asked.years) if len(asked.years) > 1 else asked.of_all_periods()
@@ -279,10 +189,10 @@ def _extreme(asked: _Asked) -> TableAnswer | None:
     mark = " > " if asked.operation == "highest" else " < "
     formula = mark.join(plain(choice.cell.value) for choice in ordered)
     name = str(first.year) if asks_year(asked.question) else first.row.label.rpartition(": ")[2]
-    return asked.result(ordered, formula, first.value, "", name)
+    return _result(asked, ordered, formula, first.value, "", name)
 
 
-def _bounded(asked: _Asked) -> TableAnswer | None:
+def _bounded(asked: Asked) -> TableAnswer | None:
     """The years whose figures are above or below a bound, or how many there are."""
     bound, chosen = bound_of(asked.question), asked.of_all_periods()
     if bound is None or not chosen or len(chosen) < 2:
@@ -300,14 +210,14 @@ def _bounded(asked: _Asked) -> TableAnswer | None:
     formula = "; ".join(f"{choice.cell.year}: {plain(choice.cell.value)}" for choice in chosen)
     formula = f"{formula}; {mark} {plain(limit)}"
     if asks_how_many(asked.question):
-        return asked.result(chosen, formula, len(met), "")
+        return _result(asked, chosen, formula, len(met), "")
     if not met:
         return None
     words = "; ".join(str(choice.cell.year) for choice in met)
-    return asked.result(chosen, formula, met[0].cell.year, "", words)
+    return _result(asked, chosen, formula, met[0].cell.year, "", words)
 
 
-def _periods(asked: _Asked) -> TableAnswer | None:
+def _periods(asked: Asked) -> TableAnswer | None:
     """The years of the row that the question names, or of the whole table that it speaks of."""
     chosen = asked.of_all_periods()
     if not chosen and re.search(r"\btable\b", asked.question, re.I):
@@ -319,10 +229,10 @@ def _periods(asked: _Asked) -> TableAnswer | None:
     if not chosen:
         return None
     years = "; ".join(dict.fromkeys(str(choice.cell.year) for choice in chosen))
-    return asked.result(chosen, "", chosen[0].cell.year, "", years)
+    return _result(asked, chosen, "", chosen[0].cell.year, "", years)
 
 
-def _parts(asked: _Asked) -> TableAnswer | None:
+def _parts(asked: Asked) -> TableAnswer | None:
     """The rows under a heading that the question names."""
     wanted = wording_of(group_of(asked.question)).words
     groups: dict[str, list[Cell]] = {}
@@ -340,10 +250,10 @@ def _parts(asked: _Asked) -> TableAnswer | None:
     words = "; ".join(cell.row.label.rpartition(": ")[2] for cell in cells)
     own = wording_of(named[0]).words
     fit = 2 * len(own) / (len(own) + len(wanted))
-    return asked.result([Choice(cell, fit) for cell in cells], "", len(cells), "", words)
+    return _result(asked, [Choice(cell, fit) for cell in cells], "", len(cells), "", words)
 
 
-_ANSWERS: dict[Operation, Callable[[_Asked], TableAnswer | None]] = {
+_ANSWERS: dict[Operation, Callable[[Asked], TableAnswer | None]] = {
     "lookup": _lookup,
     "sum": _sum,
     "average": _sum,
@@ -358,6 +268,21 @@ _ANSWERS: dict[Operation, Callable[[_Asked], TableAnswer | None]] = {
     "periods": _periods,
     "parts": _parts,
 }
+
+
+def _result(
+    asked: Asked,
+    chosen: Sequence[Choice],
+    formula: str,
+    value: float,
+    unit: str | None = None,
+    words: str = "",
+) -> TableAnswer:
+    cells = tuple(choice.cell for choice in chosen)
+    unit = _unit(cells, asked.scale) if unit is None else unit
+    return TableAnswer(
+        asked.operation, cells, formula, value, unit, min(choice.fit for choice in chosen), words
+    )
 
 
 def scale_of(text: str) -> str:
@@ -375,19 +300,3 @@ def _unit(cells: Sequence[Cell], scale: str) -> str:
         return "percent"
     # "In thousands, except per share data": counts, rates and what is per something are as they are written.
     return "" if any(_UNSCALED.search(f"{cell.row.label} {cell.header}") for cell in cells) else scale
-
-
-def _one_line(chosen: Sequence[Choice]) -> bool:
-    """Whether cells differ in their period alone."""
-    return len({(_line(choice.cell), choice.cell.kind) for choice in chosen}) == 1
-
-
-def _line(cell: Cell) -> tuple[object, ...]:
-    """What cells of several periods have in common: their row, or where rows are periods their column."""
-    return (cell.row.start,) if periods_of(cell.header) else (cell.header, cell.own)
-
-
-def _alike(chosen: Sequence[Choice]) -> bool:
-    """Whether two cells may be put together: of one period, or of one row."""
-    one, other = (choice.cell for choice in chosen)
-    return one.periods == other.periods or one.row == other.row
