@@ -57,6 +57,9 @@ def script(request: SkillRequest) -> Iterator[SkillEvent]:
 
 
 def finance(request: SkillRequest) -> Iterator[SkillEvent]:
+    if "unknown" in request.question:  # asked after the medical skill found nothing
+        yield SkillAnswer("finance", "declined", "Nothing.", confidence=0.8, reason="no_evidence")
+        return
     yield Token("A bond.", "finance")
     yield SkillAnswer(
         "finance", "answered", "A bond.", tools=(ToolCall("sum", {"a": 1}, "1"),), confidence=0.7
