@@ -15,7 +15,7 @@ from agent.facts import Fact
 from agent.plan import Plan
 from prompts import load
 from skills.records import Citation, Language, SkillAnswer
-from skills.retrieval.text import is_chinese, says_chinese
+from skills.retrieval.text import says_chinese
 
 SURE = 0.6
 """Share of the surest answer's confidence from which another domain's answer to that question is shown beside it."""
@@ -23,20 +23,25 @@ _MARK = re.compile(r"\[(\d+)\]")
 
 
 def compose(
-    given: Sequence[SkillAnswer], titles: Mapping[str, str], *, apart: bool = False, question: str = ""
+    given: Sequence[SkillAnswer],
+    titles: Mapping[str, str],
+    *,
+    apart: bool = False,
+    question: str = "",
+    language: Language = "auto",
 ) -> Answer:
     """One answer from one or more, in their order. A single one is left as it is.
 
     Of several, those worth showing (see below) each get their domain's title as a heading, and the citation
     marks are numbered through. ``timings`` are summed by stage. ``titles``: by domain name. ``apart``: each was
     asked something of its own, so that each is worth showing. ``question``: what all were asked otherwise; where two
-    answers to it differ, that is said.
+    answers to it differ, that is said, in ``language`` (auto: the question's).
     """
     shown = _worth_showing(given, apart)
     answer = _single(shown[0]) if len(shown) == 1 else _joined(shown, titles)
     if not apart and (differing := conflict(question, shown)):
         names = [titles.get(one.domain, one.domain) for one in differing]
-        name = "conflict_zh" if is_chinese(question) else "conflict"
+        name = "conflict_zh" if says_chinese(language, question) else "conflict"
         notice = load(name).render(first=names[0], second=names[1])
         answer = replace(answer, text=f"{answer.text}\n\n{notice}")
     timings: dict[str, float] = {}

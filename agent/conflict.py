@@ -25,7 +25,9 @@ _ASKS_QUANTITY = re.compile(
 
 
 def conflict(question: str, answers: Sequence[SkillAnswer]) -> tuple[SkillAnswer, SkillAnswer] | None:
-    """The first two answers to one question that contradict each other; None where none do."""
+    """The first two answers to one question that contradict each other; None where none do. What was declined or asked
+    back says nothing."""
+    answers = [one for one in answers if one.status == "answered"]
     for index, one in enumerate(answers):
         for other in answers[index + 1 :]:
             if _contradict(question, one.text, other.text):

@@ -52,7 +52,7 @@ def needs_of(question: str, parts: Sequence[Part]) -> Mapping[str, str]:
 def filled(question: str, answer: SkillAnswer) -> str:
     """The question with the figure of the answer in the place of what refers to it; as it is where there is none."""
     figure = _figure(answer)
-    return _REFERS.sub(figure.replace("\\", ""), question, count=1) if figure else question
+    return _REFERS.sub(lambda _: figure, question, count=1) if figure else question
 
 
 def _figure(answer: SkillAnswer) -> str:

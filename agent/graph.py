@@ -149,7 +149,8 @@ class _SkillNodes:
         else:
             titles = {domain.name: domain.title for domain in domains}
             apart = waiting is not None or any(step.question for step in plan.steps)
-            answer = compose(given, titles, apart=apart, question=state["question"])
+            language = options.memory.style.language
+            answer = compose(given, titles, apart=apart, question=state["question"], language=language)
             if waiting is not None and waiting.domain in answer.domains:
                 answer = replace(answer, status="clarify", awaiting=awaiting_of(waiting))
         if len(plan.steps) != 1:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from skills.grounding.table_cells import Cell, Choice, Table, Wording, is_total, periods_of, wording_of
+from skills.grounding.periods import periods_of
+from skills.grounding.table_cells import Cell, Choice, Table, Wording, is_total, wording_of
 from skills.grounding.table_questions import Operation, asks_percentage, sides, without_bound, years_of
 
 

@@ -17,14 +17,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from skills.grounding import tables
+from skills.grounding.periods import periods_of, without_periods
 from skills.grounding.tables import TableRow
 from skills.retrieval.text import terms
 
-_YEAR = re.compile(
-    r"\b(?P<first>(?:19|20)\d\d)\s?[/–-]\s?(?P<last>(?:20)?\d\d)\b(?![/–-])|\b(?:FY\s?|F)?(?P<year>(?:19|20)\d\d)\b"
-    r"|\bFY?\s?['’]?(?P<short>\d\d)\b",
-    re.I,
-)
 _QUARTER = re.compile(r"\bQ([1-4])\b|\b([1-4])Q\b", re.I)
 _ORDINALS = ("first", "second", "third", "fourth")
 _MOVED = re.compile(
@@ -35,11 +31,8 @@ _FIGURE = re.compile(
     r"^[^\d(−–-]*(?P<minus>[(−–-])?\s*[$€£¥]?\s*(?P<digits>\d[\d,]*(?:\.\d+)?)\s*(?P<rest>.*)$"
 )
 _NIL = re.compile(r"^[$€£¥\s]*[—–-]+\s*%?$")
-_DAY = re.compile(
-    r"\b(jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]*\.?\s+\d{1,2}\b|\b\d{1,2}\s+(jan|feb|mar|apr|may|june?|july?|aug|sept?"
-    r"|oct|nov|dec)[a-z]*\b",
-    re.I,
-)
+_MONTH = r"(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]*"
+_DAY = re.compile(rf"(?<=\b)(?P<before>{_MONTH})\.?\s+\d{{1,2}}\b|\b\d{{1,2}}\s+(?P<after>{_MONTH})\b", re.I)
 _OTHER = re.compile(r"\bother\b", re.I)
 _NOTE = re.compile(r"(?<=\w)\s*\((?:\d|[a-z]|i+)\)(?=\W|$)")
 """The mark of a footnote."""
@@ -232,15 +225,6 @@ def wording_of(text: str) -> Wording:
     return Wording(_terms(text), percent=bool(_PERCENT.search(text)), moved=bool(_MOVED.search(text)))
 
 
-def periods_of(text: str) -> tuple[str, ...]:
-    """The years that a text names, in order: "FY19", "2018/19" (the later) and "2019" alike."""
-    found: list[str] = []
-    for match in _YEAR.finditer(text):
-        year = match["year"] or match["last"] or match["short"]
-        found.append(year if len(year) == 4 else f"20{year}")
-    return tuple(dict.fromkeys(found))
-
-
 def plain(value: float) -> str:
     """A value as it stands in a formula."""
     shown = f"{abs(value):,.6f}".rstrip("0").rstrip(".")
@@ -265,7 +249,8 @@ def is_total(label: str) -> bool:
 
 def _terms(text: str) -> frozenset[str]:
     quarters = " ".join(_ORDINALS[int(one or two) - 1] for one, two in _QUARTER.findall(text))
-    bare = _DAY.sub(r" \1\2 ", _YEAR.sub(" ", _QUARTER.sub(" ", _NOTE.sub("", text))))
+    bare = without_periods(_QUARTER.sub(" ", _NOTE.sub("", text)))
+    bare = _DAY.sub(lambda day: f" {day['before'] or day['after']} ", bare)
     # "Other" is a row of its own, though as a word it says little.
     other = {"other"} if _OTHER.search(text) else set[str]()
     return frozenset({*terms(f"{bare} {quarters}"), *other})

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from skills.grounding.periods import periods_of
+
 Operation = Literal[
     "percentage change",
     "change",
@@ -76,7 +78,7 @@ _OTHER = re.compile(
 _HIGHER = r"(?:higher|larger|greater|bigger|highest|largest|greatest|biggest|most|more)"
 _LOWER = r"(?:lower|smaller|less|fewer|lowest|smallest|least|fewest)"
 _WHICH_YEAR = re.compile(r"\bwhich\b[^,?]*\b(?:years?|periods?|FYs?|quarters?)\b", re.I)
-_WHICH = re.compile(r"^\W*(?:in )?(?:which|what) (?P<kind>[\w-]+(?: [\w-]+)?)(?P<rest>.*)$", re.I)
+_WHICH = re.compile(r"^\W*(?:in )?(?:which|what) [\w-]", re.I)
 _RANK = re.compile(r"\b(?:second|third|2nd|3rd)[ -](?:highest|largest|lowest|smallest|greatest)\b", re.I)
 _HOW_MANY = re.compile(
     r"\b(?:how many|number of)\b[^,?]*\b(?:years?|periods?|quarters?|segments?|items?)\b", re.I
@@ -98,26 +100,20 @@ _PARTS = re.compile(
     r"\b(?:under|of|within|in|making up|make up|made up|included in|comprising|constituting|for)\b\s*(?P<of>[^?]*)",
     re.I,
 )
-YEAR = re.compile(r"\b(?:19|20)\d\d\b")
-_ANY_YEAR = re.compile(
-    r"\b(?P<later>(?:19|20)\d\d)/(?P<last>(?:20)?\d\d)\b|\b(?:FY\s?|F)?(?P<year>(?:19|20)\d\d)\b"
-    r"|\bFY?\s?['’]?(?P<short>\d\d)\b",
-    re.I,
-)
 _RANGE = re.compile(
     r"\b((?:19|20)\d\d)\s*(?:-|–|to|through|until|and)\s*(?:fiscal |year |FY)?((?:19|20)\d\d)\b", re.I
 )
-_SPLITS = tuple(
+_SHARES = tuple(
     re.compile(pattern, re.I)
     for pattern in (
         rf"\b(?:as a (?:{_PERCENT}|proportion|share) of|expressed as a {_PERCENT} of|out of|divided by|against)\b",
         r"\b(?:as )?compared (?:to|with)\b|\bversus\b|\bvs\.?(?=\s)",
         r"\b(?:over|among|to)\b(?: the)?",
-        r"\band\b",
         r"\b(?:in|of)\b(?: the)?(?= total\b)",
     )
 )
-_SHARES = tuple(pattern for pattern in _SPLITS if not pattern.search("and"))
+"""What stands between a part and its whole, and between any two figures."""
+_AND = re.compile(r"\band\b", re.I)
 _PART_OF = re.compile(
     rf"\b(?:{_PERCENT}|proportion|share) of (?:the )?(?P<whole>.+?) (?:(?:is|are|was|were|does|do|did) )?"
     r"(?:(?:made|make|makes) up (?:of|by)|generated (?:from|by)|comprised? of|represented by|from|contributed by"
@@ -176,6 +172,7 @@ def asks_for_calculation(question: str) -> bool:
 
 
 def without_bound(question: str) -> str:
+    """The question without the number that it compares figures with."""
     return _BOUND.sub(" ", question)
 
 
@@ -190,6 +187,7 @@ def asks_year(question: str) -> bool:
 
 
 def asks_how_many(question: str) -> bool:
+    """Whether periods, or other things of a table, are to be counted."""
     return bool(_HOW_MANY.search(question))
 
 
@@ -215,7 +213,7 @@ def bound_of(question: str) -> Bound | None:
     if found is None:
         return None
     digits = re.sub(r"[^\d.]", "", found["number"])
-    if YEAR.fullmatch(digits) and not found["scale"] and "$" not in found["number"]:
+    if re.fullmatch(r"(?:19|20)\d\d", digits) and not found["scale"] and "$" not in found["number"]:
         return None  # "over 2018" is no bound
     value = float(digits) * (-1 if re.match(r"[-−(]", found["number"]) else 1)
     return Bound(bool(found["above"]), value, (found["scale"] or "").lower())
@@ -224,11 +222,7 @@ def bound_of(question: str) -> Bound | None:
 def years_of(question: str) -> list[str]:
     """The years a question names, in order ("FY19" is 2019, "2018/19" the later); those between two where it names a
     range of more than two and asks for all of them."""
-    found: list[str] = []
-    for match in _ANY_YEAR.finditer(question):
-        year = match["year"] or match["last"] or match["short"]
-        found.append(year if len(year) == 4 else f"20{year}")
-    found = list(dict.fromkeys(found))
+    found = list(periods_of(question))
     spanned = _RANGE.search(question)
     if spanned and len(found) == 2 and (operation_of(question) in ("average", "sum") or asks_total(question)):
         first, last = sorted((int(spanned[1]), int(spanned[2])))
@@ -242,6 +236,8 @@ def sides(question: str) -> Iterator[tuple[str, str]]:
     for pattern in (_PART_OF, _PART_DOES):
         if found := pattern.search(question):
             yield found["part"], found["whole"]
-    for pattern in _SPLITS if operation_of(question) not in ("ratio", "percentage") else _SHARES:
+    # "The share of sales and services in the total" has no share of sales in services.
+    shares = operation_of(question) in ("ratio", "percentage")
+    for pattern in _SHARES if shares else (*_SHARES, _AND):
         for split in pattern.finditer(question):
             yield question[: split.start()], question[split.end() :]
