@@ -21,8 +21,8 @@ from skills.grounding.support import Check
 from skills.grounding.support import check as check_by_rules
 from skills.grounding.table_answers import TableAnswer
 from skills.grounding.table_evidence import table_answer
-from skills.grounding.table_questions import asks_for_calculation
-from skills.grounding.tables import rows
+from skills.grounding.table_questions import asks_for_calculation, compares
+from skills.grounding.tables import is_all_table, rows
 from skills.grounding.wording import by_level
 from skills.grounding.writer import Writer
 from skills.grounding.years import years
@@ -184,6 +184,8 @@ class DomainSkill:
         figure = table_answer(question, enough if place else judged, given=request.passages is not None)
         if figure is not None and not places and figure[1] not in evidence:
             evidence = (figure[1], *evidence)[:SHOWN]
+        if figure is None and evidence and compares(question) and is_all_table(evidence[0].passage.text):
+            evidence, places = (), ()  # quoting one row would name it as the highest
         timings["evidence"] = _milliseconds(started)
         yield Retrieved(self.name, evidence, tuple(candidates[:REPORTED]), query)
         if not evidence:

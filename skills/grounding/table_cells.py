@@ -123,6 +123,7 @@ class Table:
 
     def __init__(self, text: str) -> None:
         self.rows = [row for row in tables.rows(text) if row.cells]
+        self.text = text
         common = _common([header for row in self.rows for header, _ in row.cells])
         percents = _percents(self.rows)
         self.cells = [cell for row in self.rows for cell in _cells(row, common, percents)]
@@ -209,10 +210,9 @@ class Table:
         return [row for row, own in owns if own - _TALK and own - _TALK <= wording.words]
 
     def covered(self, wording: Wording) -> float:
-        """How much of what a text says is a name in the table, 0..1."""
+        """How much of what a text says stands in the table, its captions too, 0..1."""
         asked = wording.words - _TALK
-        names = frozenset(term for cell in self.cells for term in cell.names)
-        return self.weight(asked & names) / self.weight(asked) if asked else 0.0
+        return self.weight(asked & _terms(self.text)) / self.weight(asked) if asked else 0.0
 
     def _names_another(self, cell: Cell, wording: Wording) -> bool:
         """Whether the words name a second row in full."""

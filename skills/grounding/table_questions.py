@@ -171,6 +171,11 @@ def asks_for_calculation(question: str) -> bool:
     return operation_of(question) not in (None, "lookup", "periods", "parts")
 
 
+def compares(question: str) -> bool:
+    """Whether figures are to be set against each other: one of them alone is no answer, and may be the wrong one."""
+    return operation_of(question) in ("highest", "lowest", "above", "below")
+
+
 def without_bound(question: str) -> str:
     """The question without the number that it compares figures with."""
     return _BOUND.sub(" ", question)

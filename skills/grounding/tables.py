@@ -49,6 +49,12 @@ def is_table_line(line: str) -> bool:
     return " | " in line or line.startswith("| ") or line.endswith(" |")
 
 
+def is_all_table(text: str) -> bool:
+    """Whether a text is a table and no prose."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return bool(lines) and all(map(is_table_line, lines))
+
+
 def _is_value_row(cells: list[str]) -> bool:
     values = [cell for cell in cells[1:] if cell]
     if not values or all(_YEAR_OR_DATE.fullmatch(cell) for cell in values):

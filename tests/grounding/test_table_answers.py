@@ -153,6 +153,11 @@ Outstanding at September 30, 2019 | 1,600 | $7.00
         ("What is the loss allowance for Europe?", REGIONS, "2"),
         ("Which region has the highest gross carrying amount?", REGIONS, "Asia Pacific"),
         ("Which region has the lowest loss allowance?", REGIONS, "Americas"),
+        (
+            "Which region had the highest sales in 2019?",
+            "Sales by region ($m) | 2019 | 2018\nAsia | 12 | 90\nEurope | 66 | 70\nTotal | 78 | 160\n",
+            "Europe",
+        ),
         ("What is the difference in gross carrying amount between Asia Pacific and Europe?", REGIONS, "50"),
         ("What was the number of shares outstanding as of September 30, 2018?", SHARES, "2,800"),
         ("What was the weighted-average price of shares granted?", SHARES, "5.00"),

@@ -580,6 +580,15 @@ def test_a_figure_of_a_table_is_read_without_the_model(pack: Pack) -> None:
     assert (answer.text, answer.tools) == ("1,000 million [1].", ())
 
 
+def test_where_figures_are_to_be_compared_no_single_row_is_quoted(pack: Pack) -> None:
+    mixed = Passage(
+        "m#1", "Region | sales\nEurope | 66\nAsia | 12\nRegion | costs\nEurope | 6\nAsia | 9\n", "Sales"
+    )
+    events, engine = run(pack, "Which region has the highest sales?", passages=[mixed])
+    assert final(events).status == "declined"
+    assert not engine.requests
+
+
 def test_a_table_that_is_no_evidence_is_not_read(pack: Pack) -> None:
     events, _ = run(pack, "What were net sales in 2018?", passages=[REPORT], probability=0.1)
     assert final(events).status == "declined"
