@@ -55,7 +55,7 @@ class Asked:
 
     def of_all_rows(self) -> list[Choice] | None:
         """The cells of the one column that the question is about, of all rows but totals; None where there are several
-        columns or groups of rows, or the question names a row."""
+        columns or groups of rows, two rows of one name, or the question names a row."""
         if len(self.years) > 1 or self.table.named_rows(self.wording):
             return None
         period = "".join(self.years)
@@ -70,6 +70,8 @@ class Asked:
         named = [cell for cell in cells if cell.kind and cell.kind <= self.wording.words]
         cells = named or cells
         if len({cell.header for cell in cells}) > 1 or len({cell.section for cell in cells}) > 1:
+            return None
+        if len({cell.row.label for cell in cells}) < len(cells):
             return None
         fit = self.table.covered(self.wording)
         return [Choice(cell, fit) for cell in cells] if len(cells) > 1 else None
