@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 
 from skills.errors import UserError
 from skills.learning.loop import padded
+from skills.llm.precision import fast_products
 
 if TYPE_CHECKING:
     import torch
@@ -52,7 +53,8 @@ def states_of(
     """Last hidden states (texts, longest, width) of token ids and their mask (texts, longest)."""
     mask = padded([[1] * len(row) for row in ids], encoder.device)
     kinds = {} if types is None else {"token_type_ids": padded(types, encoder.device)}
-    found = encoder(input_ids=padded(ids, encoder.device), attention_mask=mask, **kinds)
+    with fast_products(encoder.device):
+        found = encoder(input_ids=padded(ids, encoder.device), attention_mask=mask, **kinds)
     return found.last_hidden_state.float(), mask
 
 

@@ -11,7 +11,6 @@ from pydantic import Field
 from skills.errors import UserError
 from skills.files import write_json
 from skills.learning.loop import LoopConfig
-from skills.llm.precision import fast_dtype
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +25,8 @@ class EncoderConfig(LoopConfig):
     """Artefact to go on from, such as a shipped one for a domain of your own; None: a fresh LoRA and head. Its rank
     and alpha hold; a head for other labels begins anew."""
     learning_rate: float = Field(default=8e-4, gt=0)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Of the LoRA's inputs; drawing it takes longer on a CPU than all products. The encoder's own is off."""
 
 
 def attach_lora(model: Any, lora: Any, start: Path | None) -> Any:
@@ -49,11 +50,22 @@ def attach_lora(model: Any, lora: Any, start: Path | None) -> Any:
 
 
 def lora_encoder(folder: Path, config: EncoderConfig, device: torch.device) -> Any:
-    """The BERT encoder of a folder with a trainable LoRA on all its linear layers."""
+    """The BERT encoder of a folder, float32, with a trainable LoRA on all its linear layers.
+
+    Attention is spelled out: on a CPU the fused kernel's way back takes twice as long for texts this short.
+    """
+    import torch
     from peft import LoraConfig
     from transformers import AutoModel
 
-    encoder: Any = AutoModel.from_pretrained(folder, dtype=fast_dtype(device), add_pooling_layer=False)
+    encoder: Any = AutoModel.from_pretrained(
+        folder,
+        dtype=torch.float32,
+        add_pooling_layer=False,
+        attn_implementation="eager",
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
     lora = LoraConfig(
         r=config.rank,
         lora_alpha=config.alpha,

@@ -19,7 +19,8 @@ from pydantic import Field
 from skills.errors import UserError
 from skills.files import read_jsonl, sha256_file, write_json
 from skills.learning.card import training_card
-from skills.learning.loop import Progress, fit, make_batches, padded, quiet, set_up
+from skills.learning.heads import states_of
+from skills.learning.loop import Progress, fit, make_batches, quiet, set_up
 from skills.learning.lora import EncoderConfig, lora_encoder, save_lora
 from skills.learning.run import Run
 from skills.retrieval.embedder import PREFIXES
@@ -79,8 +80,7 @@ def train(config: RetrieverConfig, progress: Progress = quiet) -> Mapping[str, A
 
     def vectors(texts: Sequence[Tokens]) -> torch.Tensor:
         """(texts, dimension), of length 1: the mean state of each text."""
-        ids, mask = padded(texts, device), padded([[1] * len(tokens) for tokens in texts], device)
-        hidden = encoder(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+        hidden, mask = states_of(encoder, texts)
         sums = (hidden * mask.unsqueeze(-1)).sum(1)
         return torch.nn.functional.normalize(sums, dim=1)
 
