@@ -61,9 +61,27 @@ _SMALL = {
     word: str(value)
     for value, word in enumerate("one two three four five six seven eight nine ten".split(), 1)
 }
+_TENS = {
+    word: 10 * value
+    for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)
+}
+_TEENS = {
+    word: value
+    for value, word in enumerate(
+        "eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split(), 11
+    )
+}
+_BELOW_TEN = {"zero": "0", "oh": "0", **{word: digit for word, digit in _SMALL.items() if word != "ten"}}
+_POINT = re.compile(
+    rf"(?<!\bat )(?<!\w)(?P<whole>\d+|zero|{'|'.join([*_SMALL, *_TEENS])}"
+    rf"|(?:{'|'.join(_TENS)})(?:[ -](?:{'|'.join(list(_SMALL)[:9])}))?)"
+    rf" point (?P<digits>(?:{'|'.join(_BELOW_TEN)})(?:[ -](?:{'|'.join(_BELOW_TEN)}))*)\b",
+    re.IGNORECASE,
+)
+"""A decimal in words: "one point six million", "three point six five per cent"."""
 _COUNTED = re.compile(
     rf"\b({'|'.join(_SMALL)})(?=[\s-]+(?:years?|months?|weeks?|days?|hours?|per\s?cent|%|kg|kilos?|pounds?|stone|feet"
-    r"|foot|people|employees|children|million|thousand|billion)\b| and an? half\b)",
+    r"|foot|met(?:re|er)s?|people|employees|children|million|thousand|billion)\b| and an? half\b)",
     re.IGNORECASE,
 )
 """A small number in words before a unit: alone it is seldom a quantity ("one of them")."""
@@ -96,6 +114,7 @@ def _english(text: str) -> str:
     text = _FRACTION_AFTER.sub(lambda found: f"{int(found[1]) + int(found[2]) / int(found[3]):g}", text)
     text = _DECIMAL_COMMA.sub(r"\1.\2", text)
     text = _NO_ZERO.sub("0.", text)
+    text = _POINT.sub(_decimal, text)
     text = _HALVES.sub(lambda found: f"{_SMALL[found[1].lower()]}.5", text)
     text = _SCALED.sub(_scaled, text)
     if _ENGLISH.search(text):
@@ -109,6 +128,14 @@ def _english(text: str) -> str:
         lambda found: f"{found['number'] if found['number'].isdigit() else 1}.5 {found['unit']}", text
     )
     return _SCALED.sub(_scaled, text)
+
+
+def _decimal(found: re.Match[str]) -> str:
+    words = re.split(r"[ -]", found["whole"].lower())
+    whole = sum(
+        int(word) if word.isdigit() else int({**_SMALL, **_TENS, **_TEENS, "zero": 0}[word]) for word in words
+    )
+    return f"{whole}." + "".join(_BELOW_TEN[word] for word in re.split(r"[ -]", found["digits"].lower()))
 
 
 def _scaled(found: re.Match[str]) -> str:
