@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from skills.grounding.decision import RISKS, Decision
-from skills.learning.calibration import TOLERATED, Prediction, figures
+from skills.learning.calibration import SURE_ENOUGH, Prediction, figures
 
 BINS = 10
 
@@ -47,10 +47,10 @@ def report(name: str, decision: Decision, predictions: Sequence[Prediction]) -> 
                 f"| {source} | {risk} | {row['answerable']} | {row['coverage']:.2f} | {row['right']:.2f} "
                 f"| {row['unanswerable']} | {row['unsupported']:.2f} |"
             )
-    tolerated = ", ".join(f"{risk} {share:.0%}" for risk, share in TOLERATED.items())
+    sure = ", ".join(f"{risk} {share:.2f}" for risk, share in SURE_ENOUGH.items())
     lines += [
         "",
-        f"Answered all the same, at most, over all files: {tolerated}.",
+        f"A passage of a store counts as evidence from a probability of: {sure}.",
         "",
         f"## Reliability (expected calibration error {calibration_error(predictions):.3f})",
         "",

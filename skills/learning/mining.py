@@ -5,7 +5,8 @@ passages are cut as they are at run time. Where the question names the passage's
 passage against itself under other names. Where the answer says which sentence or table row it stands in, another sets
 that one against its neighbours: the encoder reads both. Passages that somebody found silent on a question (``silent``:
 of its subject, but of another aspect, or without its condition) are set against those that answer it, or stand alone;
-where these are many, no further negatives are searched.
+where these are many, no further negatives are searched. A question that nothing in the store answers (``gold``
+empty), and of which nobody said more, has what is found for it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from skills.errors import UserError
+from skills.grounding.documents import named_document, of_another_document
 from skills.grounding.evidence import pair_text, unit_text
 from skills.grounding.select import Unit, sentence_scores, units
 from skills.grounding.support import without_marks
@@ -28,6 +30,8 @@ STATED = 0.5
 """Share of a written answer's terms that a sentence must have to be the one that states it."""
 RENAMED = 3
 """Other names that a right passage is set against itself under."""
+_OF_DOCUMENT = 100
+"""Passages searched where a question names its document: those of others are never read, so they are no negatives."""
 _SPARE = 12
 """Passages searched beyond those needed: for other names, and since some are right."""
 JUDGED = 3
@@ -57,11 +61,23 @@ def mine(
                 "positives": [pair_text(passage, question) for passage in gold[:POSITIVES]],
                 "negatives": [pair_text(passage, question) for passage in silent],
             }
-        if not gold or len(silent) >= JUDGED:
+        if len(silent) >= JUDGED or (row["gold"] and not gold):
             continue
         right = {_fold(passage.text) for passage in gold} | {passage.id for passage in gold}
-        found = [item.passage for item in store.search(question, negatives + len(gold) + _SPARE)]
+        named = bool(named_document(question))
+        count = _OF_DOCUMENT if named else negatives + len(gold) + _SPARE
+        found = [item.passage for item in store.search(question, count)]
         wrong = [p for p in found if p.id not in right and _fold(p.text) not in right]
+        if named:
+            wrong = [p for p in wrong if not of_another_document(question, p)]
+        if not gold:
+            if not silent:
+                yield {
+                    "question": question,
+                    "positives": [],
+                    "negatives": [pair_text(passage, question) for passage in wrong[:negatives]],
+                }
+            continue
         titles = [p.title for p in wrong if name_of(p.title) != name_of(gold[0].title)]
         wrong = wrong[:negatives]
         yield {

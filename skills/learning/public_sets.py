@@ -1,24 +1,27 @@
 """Training rows for the shipped packs from public sets on the user's disk. The sets are not part of this project.
 
 Expected files (JSON Lines, `<folder>/<domain>/<set>.<split>.jsonl`, passages in `<set>.passages.jsonl`):
-MedQuAD (CC BY 4.0), PubMedQA (MIT), TAT-QA (CC BY 4.0), CUAD (CC BY 4.0), ContractNLI (CC BY 4.0); in Chinese Toyhom's
-medical dialogues (MIT), LawBench (Apache-2.0), DISC-Law-Eval (Apache-2.0) over PRC statutes (public domain). Only train
-splits are turned into training rows, and only dev splits into dev rows.
+MedQuAD (CC BY 4.0), PubMedQA (MIT), TAT-QA (CC BY 4.0), CUAD (CC BY 4.0), ContractNLI (CC BY 4.0), the latter two
+also as single clauses with their kinds; in Chinese Toyhom's medical dialogues (MIT), LawBench (Apache-2.0),
+DISC-Law-Eval (Apache-2.0) over PRC statutes (public domain). Only train splits are turned into training rows, and
+only dev splits into dev rows.
 """
 
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from skills.files import read_jsonl
+from skills.learning.clauses import clause_rows
 from skills.learning.grounded import Row, from_lead, from_short_answer, from_tables
 from skills.learning.mining import mine, mine_passages
 from skills.records import Passage
-from skills.retrieval.embedder import TUNED, choose_embedder, load_embedder
+from skills.retrieval.embedder import ENGLISH, TUNED, choose_embedder, load_embedder
 from skills.retrieval.encoder_files import MULTILINGUAL
 from skills.retrieval.store import PassageStore
 from skills.retrieval.text import sentences
@@ -28,6 +31,9 @@ SPLITS = ("train", "dev")
 
 _NLI = re.compile(r"Clause: (?P<clause>.*)\nHypothesis: (?P<hypothesis>.*)", re.DOTALL)
 _CLAIM = re.compile(r'is it true that "(?P<hypothesis>.*)"', re.IGNORECASE)
+_OF_CONTRACT = re.compile(r'In the contract "[^"]*", (?P<rest>.*)', re.DOTALL)
+_WRITTEN = 2
+"""Questions about each category in clause_questions.toml."""
 _TURNS = (
     (r"\bshall only include\b", "may include more than"),
     (r"^Some (.*?) may survive\b", r"None of the \1 shall survive"),
@@ -198,6 +204,47 @@ def evidence_rows(folder: Path, domain: str, split: str, stores: Path) -> Iterat
             passages = list(passages_of(folder, name).values())
         place = stores / (f"{name}.{split}" if name == "medical/medquad_qa" else name)
         yield from mine(questions, _store(place, passages))
+    if domain == "legal" and split == "train":
+        yield from _cuad_clauses(folder)
+        yield from _nli_clauses(folder)
+
+
+def _cuad_clauses(folder: Path) -> Iterator[dict[str, Any]]:
+    """Clauses of one category each, with the set's own question about it, if it has one, and those written for it."""
+    clauses: dict[str, list[str]] = {}
+    for row in read_jsonl(folder / "legal/cuad_clause_type.train.jsonl", required=("text", "label")):
+        clauses.setdefault(row["label"], []).append(row["text"])
+    written = resources.files("skills.learning").joinpath("clause_questions.toml").read_text("utf-8")
+    questions: dict[str, list[str]] = {
+        kind: [f'In the contract "{{title}}", {text}' for text in texts]
+        for kind, texts in tomllib.loads(written).items()
+    }
+    for row in read_jsonl(folder / "legal/cuad_retrieval.train.jsonl", required=("question",)):
+        found = _OF_CONTRACT.match(row["question"])
+        own = questions.get(row.get("category", ""))
+        # Half of the turns are the set's own wording: it is what the set's questions are put in.
+        if found and own is not None and len(own) == _WRITTEN:
+            own += [f'In the contract "{{title}}", {found["rest"]}'] * _WRITTEN
+    titles = sorted({passage.title for passage in passages_of(folder, "legal/cuad_retrieval").values()})
+    yield from clause_rows(clauses, questions, titles, load_embedder(ENGLISH))
+
+
+def _nli_clauses(folder: Path) -> Iterator[dict[str, Any]]:
+    """Clauses that support or deny each of the recurring claims about agreements."""
+    passages = passages_of(folder, "legal/contractnli_retrieval")
+    clauses: dict[str, dict[str, None]] = {}
+    for row in read_jsonl(folder / "legal/contractnli_retrieval.train.jsonl", required=("question", "gold")):
+        if found := _CLAIM.search(row["question"]):
+            own = clauses.setdefault(found["hypothesis"], {})
+            own.update(dict.fromkeys(passages[name].text for name in row["gold"]))
+    for row in read_jsonl(folder / "legal/contractnli_nli.train.jsonl", required=("text",)):
+        if found := _NLI.match(row["text"]):
+            clauses.setdefault(found["hypothesis"].strip(), {})[found["clause"].strip()] = None
+    questions = {claim: [f'In the agreement "{{title}}": is it true that "{claim}"'] for claim in clauses}
+    titles = sorted({passage.title for passage in passages.values()})
+    yield from clause_rows(
+        {claim: list(own) for claim, own in clauses.items()}, questions, titles, load_embedder(ENGLISH)
+    )
 
 
 def _store(place: Path, passages: list[Passage]) -> PassageStore:

@@ -76,8 +76,10 @@ def test_it_tells_present_from_absent(parts: dict[str, Path]) -> None:
     assert decision.given == model.decision.given  # three drugs leave no three others to give
     assert len(predictions) == 2 * len(DRUGS)
     by_risk = {risk: figures(predictions, decision, risk)["questions"] for risk in RISKS}
+    there = [p.probability for p in predictions if p.answerable]
+    assert min(there) > max(p.probability for p in predictions if not p.answerable)
     assert by_risk["balanced"]["coverage"] == 1.0
-    assert by_risk["balanced"]["unsupported"] == 0.0
+    assert by_risk["cautious"]["unsupported"] == 0.0
     thresholds = decision.english.thresholds
     assert thresholds["cautious"] >= thresholds["balanced"] >= thresholds["bold"]
 

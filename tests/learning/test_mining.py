@@ -96,6 +96,27 @@ def test_a_question_that_nothing_answers_has_its_silent_passages_alone(store: Pa
     assert (row["positives"], row["negatives"]) == ([], [f"Metformin\n{PROSE.text}"])
 
 
+def test_a_question_of_which_nothing_is_known_but_that_nothing_answers_has_what_is_found(
+    store: PassageStore,
+) -> None:
+    (row,) = mine([{"question": "metformin in pregnancy", "gold": []}], store)
+    assert row["positives"] == []
+    assert f"Metformin\n{PROSE.text}" in row["negatives"]
+
+
+def test_passages_of_other_documents_than_the_named_one_are_no_negatives(tmp_path: Path) -> None:
+    clauses = [
+        Passage(f"{name}#{number}", text, name)
+        for name in ("Lease", "Loan")
+        for number, text in enumerate(
+            ["It is governed by the laws of Ohio.", "It ends under the laws in May."]
+        )
+    ]
+    store = PassageStore.build(clauses, tmp_path / "contracts", HashingEmbeddings())
+    row = next(mine([{"question": 'In the contract "Loan", which laws apply?', "gold": ["Loan#0"]}], store))
+    assert row["negatives"] == ["Loan\nIt ends under the laws in May."]
+
+
 def test_nothing_is_searched_where_many_passages_were_judged(store: PassageStore) -> None:
     silent = [passage.id for passage in store.passages if passage.id != "aspirin#1"][:JUDGED]
     (row,) = mine([{"question": "aspirin side effects", "gold": ["aspirin#1"], "silent": silent}], store)

@@ -62,6 +62,13 @@ def folder(tmp_path: Path) -> Path:
                 *({"question": f"Licence {n}?", "gold": ["c#1"], "answer": "Yes"} for n in range(4)),
             ],
         )
+    write_jsonl(
+        legal / "cuad_clause_type.train.jsonl",
+        [
+            {"text": "You may not assign this contract.", "label": "Anti-Assignment"},
+            {"text": "We may inspect your books.", "label": "Audit Rights"},
+        ],
+    )
     write_jsonl(legal / "contractnli_retrieval.passages.jsonl", [{"id": "nda#1", "text": CLAUSE}])
     clauses = ["The laws of Texas govern this contract.", "The contract ends in ten years."]
     write_jsonl(
