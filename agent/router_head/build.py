@@ -14,8 +14,9 @@ and no question that occurs in a dev or test split of the routing sets.
     5. with all in one folder, fit on the dev rows from which probability a label is relied on
 
 ``--keep-readers``: the readers of step 4 stay; context readers are trained on from them, the Chinese one from itself.
-``--only context`` makes context readers alone, from the readers that are there, ``--only sets`` set readers alone, from
-the context readers that are there; ``--language`` those of one language.
+``--only head`` makes the head alone, beside the readers that are there, ``--only context`` context readers, from the
+readers that are there, ``--only sets`` set readers, from the context readers that are there; ``--language`` those of
+one language.
 ``--install`` puts all into this folder.
 """
 
@@ -217,11 +218,7 @@ def training_rows(data: Path) -> list[Row]:
 def build(data: Path, out: Path, *, keep_readers: bool, install: bool) -> Mapping[str, Any]:
     """Write the rows beside the run, train, and give the metrics on the dev rows."""
     rows, dev = out / "rows.train.jsonl", out / "rows.dev.jsonl"
-    write_jsonl(rows, training_rows(data))
-    write_jsonl(dev, dev_rows(data))
-    packs, _ = discover()
-    about = {"examples": {pack.name: fingerprint(route_examples(pack)) for pack in packs}}
-    metrics = train(RouteConfig(train=(rows,), dev=(dev,), out=out / "run"), about=about)
+    metrics = _train_head(data, rows, dev, out)
     head = out / "head"
     shutil.copytree(out / "run" / "best", head, dirs_exist_ok=True)
     readers: dict[str, Mapping[str, Any]] = {}
@@ -234,11 +231,36 @@ def build(data: Path, out: Path, *, keep_readers: bool, install: bool) -> Mappin
     # Chinese questions alone are read no better by one than by the head.
     alone = _kept("en") if keep_readers else out / "en-alone" / "best"
     shutil.copytree(alone, head / READERS / "en", dirs_exist_ok=True)
+    return {**metrics, "readers": readers, "certainty": _finished(head, dev, install=install)}
+
+
+def make_head(data: Path, out: Path, *, install: bool) -> Mapping[str, Any]:
+    """Train the head alone, beside the shipped readers."""
+    rows, dev = out / "rows.train.jsonl", out / "rows.dev.jsonl"
+    metrics = _train_head(data, rows, dev, out)
+    head = out / "head"
+    for folder in (READERS, CONTEXT_READERS, SET_READERS):
+        shutil.copytree(SHIPPED / folder, head / folder)
+    shutil.copytree(out / "run" / "best", head, dirs_exist_ok=True)
+    return {**metrics, "certainty": _finished(head, dev, install=install)}
+
+
+def _train_head(data: Path, rows: Path, dev: Path, out: Path) -> Mapping[str, Any]:
+    """Write the rows, train in ``out/run``; gives the metrics on the dev rows."""
+    write_jsonl(rows, training_rows(data))
+    write_jsonl(dev, dev_rows(data))
+    packs, _ = discover()
+    about = {"examples": {pack.name: fingerprint(route_examples(pack)) for pack in packs}}
+    return train(RouteConfig(train=(rows,), dev=(dev,), out=out / "run"), about=about)
+
+
+def _finished(head: Path, dev: Path, *, install: bool) -> float:
+    """Fit from which probability a label is relied on, and put the folder into the package where that is wanted."""
     certainty = _certainty(head, list(read_jsonl(dev)))
     write_json(head / "head.json", {**read_json(head / "head.json"), "certainty": certainty})
     if install:
         shutil.copytree(head, SHIPPED, dirs_exist_ok=True)
-    return {**metrics, "readers": readers, "certainty": certainty}
+    return certainty
 
 
 def make_context_readers(data: Path, out: Path, languages: Iterable[str], *, install: bool) -> None:
@@ -354,9 +376,12 @@ def main() -> None:
     parser.add_argument(
         "--keep-readers", action="store_true", help="train head, context and set readers only"
     )
-    parser.add_argument("--only", choices=("context", "sets"), help="train these readers only")
+    parser.add_argument("--only", choices=("head", "context", "sets"), help="train these only")
     parser.add_argument("--language", choices=LANGUAGES, action="append", help="with --only; default: all")
     given = parser.parse_args()
+    if given.only == "head":
+        print(json.dumps(dict(make_head(given.data, given.out, install=given.install)), indent=1))
+        return
     if given.only:
         make = make_context_readers if given.only == "context" else make_set_readers
         make(given.data, given.out, given.language or LANGUAGES, install=given.install)
