@@ -34,9 +34,21 @@ ITEMS: dict[str, list[dict[str, Any]]] = {
         {"question": "What are common side effects of statins?", "gold": ["statins#side-effects"]},
         {"question": "Why must prednisone not be stopped suddenly?", "gold": ["prednisone#stopping-safely"]},
         {"question": "What should I do after a missed dose of metformin?", "gold": ["metformin#missed-dose"]},
+        {
+            "question": "Is it safe to take ibuprofen while pregnant?",
+            "gold": ["ibuprofen#who-should-not-take-it"],
+        },
     ],
     "legal": [
         {"question": "How do I copyright something?", "gold": ["copyright#what-copyright-protects"]},
+        {
+            "question": "Can police search my car without a warrant?",
+            "gold": ["search-and-seizure#exceptions-to-the-warrant-requirement"],
+        },
+        {
+            "question": "What is a non-disclosure agreement?",
+            "gold": ["confidentiality-clauses#what-an-nda-covers"],
+        },
         {
             "question": "What is the difference between legal and physical custody?",
             "gold": ["custody-and-protection#best-interests-of-the-child"],
