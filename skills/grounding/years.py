@@ -34,8 +34,8 @@ _OPEN = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _CASE = re.compile(
-    rf"\b(?:born|bought|purchased|signed|hired|married|divorced|diagnosed|moved|joined|opened|founded|incorporated|graduated)"
-    rf"\b[^,.;?!]{{0,60}}?\b(?:in|since|on|from)\s+(?:{_MONTH}\s+)?(?:\d\d?,?\s+)?(?:19|20)\d\d",
+    rf"\b(?:born|bought|purchased|signed|hired|married|separated|divorced|diagnosed|moved|joined|opened|founded|incorporated"
+    rf"|graduated|adopted|inherited|died|retired|arrived)\b[^,.;?!]{{0,60}}?\b(?:in|since|on|from)\s+(?:{_MONTH}\s+)?(?:\d\d?,?\s+)?(?:19|20)\d\d",
     re.IGNORECASE,
 )
 """What happened to somebody and when: "I bought my home in 2015". The question is about another time."""

@@ -37,6 +37,7 @@ def test_years_that_date_something(text: str, found: set[int]) -> None:
         ("What is the limit?", "For 2026 the limit is 24,500 dollars.", False),
         ("What is the limit in 2024?", "The limit is 24,500 dollars.", False),
         ("I bought my home in 2015. How much is excluded?", "For 2026 it is 250,000 dollars.", False),
+        ("I inherited it in 2025, until when?", "From 2026 the limit is ten years.", False),
         ("I was born in May 1960. What is the limit in 2024?", "For 2026 it is 24,500 dollars.", True),
         ("What is the rate in 2024?", "The rate has been 19 % since 2007.", False),
         ("What is the rate in 2005?", "The rate has been 19 % since 2007.", True),
