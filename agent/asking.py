@@ -2,8 +2,8 @@
 
 A reader that has learned from requests to several domains says which of them are asked, as against told about. The
 clauses that ask are shared out among those, so that each gets one and all together are the likeliest; where there are
-fewer clauses than domains, and no finer cut makes more, each is asked the whole ("the tax and the custody side of a
-divorce"). Where no reader says who is asked, a clause goes to who surely owns it.
+fewer clauses than domains, and no finer cut makes more, each is asked the whole if it joins several things ("the tax
+and the custody side of a divorce"). Where no reader says who is asked, a clause goes to who surely owns it.
 
 Knows texts and probabilities; no encoder, skill or pack.
 """
@@ -11,6 +11,7 @@ Knows texts and probabilities; no encoder, skill or pack.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -25,6 +26,10 @@ NOBODYS = 0.8
 MOST = 6
 """Clauses up to which all ways to share them out are compared; of more, each goes to its likeliest owner."""
 
+_JOINS = re.compile(
+    r"\b(?:and|or|both|plus|also|versus|vs)\b|[&/+;,.?]\s*\w|[，、；。和与跟及或还又]", re.IGNORECASE
+)
+"""In a text that joins several things. "what is a stop-loss order?" is one question, whatever its words suggest."""
 _LEAST = 1e-9
 
 Shares = Callable[[str], Mapping[str, float]]
@@ -89,14 +94,15 @@ def divided(found: Sequence[Clause], shares: Shares, nobody: str) -> tuple[Part,
 def shared_out(
     text: str, found: Sequence[Clause], shares: Shares, nobody: str, among: Collection[str]
 ) -> tuple[Part, ...]:
-    """What each of the domains ``among``, two or more, is asked, in the order of the request."""
+    """What each of the domains ``among``, two or more, is asked, in the order of the request; none where it is all one
+    question."""
     told, asked = askings(found)
     owned = [asking for asking in asked if shares(asking.text)[nobody] < NOBODYS]
     asked = owned if len(owned) >= len(among) else asked
     if len(asked) < len(among):
         told, asked = [], [Asking(piece, "") for piece in finer(text)]
     if len(asked) < len(among):
-        return tuple(Part(name, text) for name in sorted(among))
+        return tuple(Part(name, text) for name in sorted(among)) if _JOINS.search(text) else ()
     names = sorted(among)
     scores = [_scores(asking, shares, names) for asking in asked]
     likeliest = [max(names, key=lambda name: of[name]) for of in scores]

@@ -29,12 +29,14 @@ def clause_rows(
     titles: Sequence[str],
     embedder: Embeddings,
     *,
+    complete: bool = False,
     seed: int = 0,
 ) -> Iterator[dict[str, Any]]:
     """One row for each clause of each kind that has questions: {question, positives, negatives}.
 
-    ``clauses`` and ``questions`` by kind; ``{title}`` in a question stands for the contract's, one of ``titles``. Kinds
-    of which one clause is both are never set against each other.
+    ``clauses`` and ``questions`` by kind; ``{title}`` in a question stands for the contract's, one of ``titles``. Where
+    every clause is under all its kinds (``complete``), whatever is not under a question's kind may stand against it;
+    else kinds of which one clause is both never do. Clauses under a kind without questions only stand against others.
     """
     chance = random.Random(seed)
     kinds: dict[str, set[str]] = {}
@@ -45,13 +47,13 @@ def clause_rows(
     vectors = np.asarray(embedder.embed_documents(texts), dtype=np.float32)  # (clauses, dimension)
     for kind, own in sorted(clauses.items()):
         asked = list(questions.get(kind, ()))
-        akin = set[str]().union(*(kinds[text] for text in own))
+        akin = {kind} if complete else set[str]().union(*(kinds[text] for text in own))
         others = [number for number, text in enumerate(texts) if not kinds[text] & akin]
         if not asked or not others:
             continue
         known = np.asarray([embedder.embed_query(text) for text in asked], dtype=np.float32)
         for number, clause in enumerate(own):
-            turn = number % len(asked)
+            turn = (number + seed) % len(asked)
             contract = chance.sample(others, min(_AMONG, len(others)))
             order = [contract[place] for place in np.argsort(-(vectors[contract] @ known[turn]))]
             rest = order[NEAREST:]

@@ -32,8 +32,9 @@ SPLITS = ("train", "dev")
 _NLI = re.compile(r"Clause: (?P<clause>.*)\nHypothesis: (?P<hypothesis>.*)", re.DOTALL)
 _CLAIM = re.compile(r'is it true that "(?P<hypothesis>.*)"', re.IGNORECASE)
 _OF_CONTRACT = re.compile(r'In the contract "[^"]*", (?P<rest>.*)', re.DOTALL)
-_WRITTEN = 2
-"""Questions about each category in clause_questions.toml."""
+_TIMES = 2
+"""So often clauses written for this project are asked about, each time among others: one asks about each kind they are
+of, and of rare kinds there are no others."""
 _TURNS = (
     (r"\bshall only include\b", "may include more than"),
     (r"^Some (.*?) may survive\b", r"None of the \1 shall survive"),
@@ -210,23 +211,33 @@ def evidence_rows(folder: Path, domain: str, split: str, stores: Path) -> Iterat
 
 
 def _cuad_clauses(folder: Path) -> Iterator[dict[str, Any]]:
-    """Clauses of one category each, with the set's own question about it, if it has one, and those written for it."""
+    """Clauses of one category each, and those written for this project, under the set's own question about the
+    category, if it has one, and those written for it."""
     clauses: dict[str, list[str]] = {}
     for row in read_jsonl(folder / "legal/cuad_clause_type.train.jsonl", required=("text", "label")):
         clauses.setdefault(row["label"], []).append(row["text"])
-    written = resources.files("skills.learning").joinpath("clause_questions.toml").read_text("utf-8")
-    questions: dict[str, list[str]] = {
-        kind: [f'In the contract "{{title}}", {text}' for text in texts]
-        for kind, texts in tomllib.loads(written).items()
-    }
+    own: dict[str, list[str]] = {}
+    for row in read_jsonl(_of_this_project("clauses.jsonl"), required=("text", "kinds")):
+        for kind in row["kinds"] or ("",):
+            own.setdefault(kind, []).append(row["text"])
+    asked: dict[str, str] = {}
     for row in read_jsonl(folder / "legal/cuad_retrieval.train.jsonl", required=("question",)):
-        found = _OF_CONTRACT.match(row["question"])
-        own = questions.get(row.get("category", ""))
+        if found := _OF_CONTRACT.match(row["question"]):
+            asked[row.get("category", "")] = found["rest"]
+    questions: dict[str, list[str]] = {}
+    for kind, texts in tomllib.loads(_of_this_project("clause_questions.toml").read_text("utf-8")).items():
         # Half of the turns are the set's own wording: it is what the set's questions are put in.
-        if found and own is not None and len(own) == _WRITTEN:
-            own += [f'In the contract "{{title}}", {found["rest"]}'] * _WRITTEN
+        turns = [turn for text in texts for turn in (text, *([asked[kind]] if kind in asked else []))]
+        questions[kind] = [f'In the contract "{{title}}", {text}' for text in turns]
     titles = sorted({passage.title for passage in passages_of(folder, "legal/cuad_retrieval").values()})
-    yield from clause_rows(clauses, questions, titles, load_embedder(ENGLISH))
+    embedder = load_embedder(ENGLISH)
+    yield from clause_rows(clauses, questions, titles, embedder)
+    for seed in range(_TIMES):
+        yield from clause_rows(own, questions, titles, embedder, complete=True, seed=seed)
+
+
+def _of_this_project(name: str) -> Path:
+    return Path(str(resources.files("skills.learning").joinpath(name)))
 
 
 def _nli_clauses(folder: Path) -> Iterator[dict[str, Any]]:

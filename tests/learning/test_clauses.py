@@ -36,6 +36,21 @@ def test_kinds_that_share_a_clause_are_not_set_against_each_other() -> None:
         assert set(row["negatives"]) == {f"Lease\n{text}" for text in CLAUSES["audit"]}
 
 
+def test_clauses_under_all_their_kinds_stand_against_whatever_lacks_the_kind_that_is_asked() -> None:
+    shared = CLAUSES | {"term": [*CLAUSES["term"], CLAUSES["law"][0]]}
+    others = {f"Lease\n{text}" for text in [*CLAUSES["term"], *CLAUSES["audit"]]}
+    for row in clause_rows(shared, QUESTIONS, ["Lease"], HashingEmbeddings(), complete=True):
+        assert set(row["negatives"]) == others
+
+
+def test_another_seed_asks_about_a_clause_in_other_words() -> None:
+    first, second = (
+        next(clause_rows(CLAUSES, QUESTIONS, ["Lease"], HashingEmbeddings(), seed=seed)) for seed in range(2)
+    )
+    assert first["positives"] == second["positives"]
+    assert first["question"] != second["question"]
+
+
 def test_a_seed_gives_the_same_rows() -> None:
     first, second = (list(clause_rows(CLAUSES, QUESTIONS, ["A", "B"], HashingEmbeddings())) for _ in range(2))
     assert first == second

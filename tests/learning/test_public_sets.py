@@ -1,6 +1,7 @@
 """Rows from public sets: denied claims, chunks, and what is read for which method (on sets made here)."""
 
 import re
+import tomllib
 from importlib import resources
 from pathlib import Path
 
@@ -110,3 +111,13 @@ def test_the_written_questions_about_statutes_are_distinct_and_name_articles() -
     for row in rows:
         assert row["gold"], row
         assert all(re.fullmatch(r"law-\w+-第\w+条(?:之\w+)?", name) for name in row["gold"]), row
+
+
+def test_the_written_clauses_are_distinct_and_questions_are_written_about_each_of_their_kinds() -> None:
+    folder = resources.files("skills.learning")
+    rows = list(read_jsonl(Path(str(folder.joinpath("clauses.jsonl"))), required=("text", "kinds")))
+    assert len({row["text"] for row in rows}) == len(rows) > 600
+    questions = tomllib.loads(folder.joinpath("clause_questions.toml").read_text("utf-8"))
+    assert {kind for row in rows for kind in row["kinds"]} <= set(questions)
+    assert all(len(set(texts)) == len(texts) >= 3 for texts in questions.values())
+    assert sum(not row["kinds"] for row in rows) > 40

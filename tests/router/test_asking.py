@@ -87,6 +87,11 @@ def test_with_fewer_clauses_than_domains_the_request_is_cut_finer_or_asked_whole
     assert asked(whole, ["finance", "legal"]) == [("finance", whole), ("legal", whole)]
 
 
+@pytest.mark.parametrize("text", ["What is a stop-loss order?", "什么是止损单？"])
+def test_a_text_that_joins_nothing_is_one_question(text: str) -> None:
+    assert asked(text, ["finance", "legal"]) == []
+
+
 def test_of_many_clauses_each_goes_to_its_likeliest_owner() -> None:
     text = " ".join(["Can she sue?"] * 5 + ["Is it taxed?"] * 4)
     assert [name for name, _ in asked(text, ["finance", "legal"])] == ["legal", "finance"]
