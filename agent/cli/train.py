@@ -73,6 +73,17 @@ def answer(
     _run("answer", given | common, settings)
 
 
+@app.command("average")
+def average(
+    of: Annotated[list[Path], typer.Option("--of", help="A run's best/ folder; give two or more.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write.")],
+) -> None:
+    """The mean of encoders or adapters of one line: runs that went on from one another, or from one start."""
+    from skills.learning.average import average as mean
+
+    print(f"{out}: the mean of {len(of)}, {mean(of, out):,} numbers")
+
+
 def _command(name: str) -> Callable[..., None]:
     """The command of a method that needs no option of its own."""
 

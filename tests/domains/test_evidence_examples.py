@@ -1,11 +1,13 @@
 """The packs' judged questions name passages and sentences that are there, and their stores hold them."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from skills.files import read_jsonl
 from skills.grounding.select import units
 from skills.pack import Examples, Pack, discover
 from skills.retrieval.store import PassageStore
@@ -57,6 +59,18 @@ def test_every_passage_answers_some_question_and_is_silent_on_another(notes: Not
     known = {passage.id for passage in PassageStore.load(notes.index).passages}
     assert {name for row in rows for name in row["gold"]} == known
     assert {name for row in rows for name in row.get("silent", ())} == known
+
+
+@each
+def test_what_the_pack_is_tested_with_is_not_judged(notes: Notes) -> None:
+    name = "natural_zh.test.jsonl" if "zh" in notes.examples else "natural.test.jsonl"
+    tested = {_folded(row["question"]) for row in read_jsonl(notes.pack.folder / "eval" / name)}
+    assert len(tested) > 70
+    assert not tested & {_folded(row["question"]) for row in notes.rows}
+
+
+def _folded(text: str) -> str:
+    return re.sub(r"\W+", " ", text.lower()).strip()
 
 
 @each
