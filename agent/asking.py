@@ -11,12 +11,11 @@ Knows texts and probabilities; no encoder, skill or pack.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from agent.clauses import Clause, finer
+from agent.clauses import Clause, finer, joins
 from agent.events import Part
 
 SURE = 0.5
@@ -26,10 +25,6 @@ NOBODYS = 0.8
 MOST = 6
 """Clauses up to which all ways to share them out are compared; of more, each goes to its likeliest owner."""
 
-_JOINS = re.compile(
-    r"\b(?:and|or|both|plus|also|versus|vs)\b|[&/+;,.?]\s*\w|[，、；。和与跟及或还又]", re.IGNORECASE
-)
-"""In a text that joins several things. "what is a stop-loss order?" is one question, whatever its words suggest."""
 _LEAST = 1e-9
 
 Shares = Callable[[str], Mapping[str, float]]
@@ -102,7 +97,7 @@ def shared_out(
     if len(asked) < len(among):
         told, asked = [], [Asking(piece, "") for piece in finer(text)]
     if len(asked) < len(among):
-        return tuple(Part(name, text) for name in sorted(among)) if _JOINS.search(text) else ()
+        return tuple(Part(name, text) for name in sorted(among)) if joins(text) else ()
     names = sorted(among)
     scores = [_scores(asking, shares, names) for asking in asked]
     likeliest = [max(names, key=lambda name: of[name]) for of in scores]

@@ -50,6 +50,9 @@ _LOWER_CASE = re.compile(
 """Ends a sentence where people type without capitals."""
 _NUMBERED = re.compile(r"(?:(?<=\s)|^)\(?[1-9][.)]\s*(?=[^\s\d])")
 """Begins an item of a list within a text: "(1) ... (2) ..."."""
+_JOINS = re.compile(
+    r"\b(?:and|or|both|plus|also|versus|vs)\b|[&/+;,.?]\s*\w|[，、；。和与跟及或还又]", re.IGNORECASE
+)
 _LEAST_WORDS = 4
 """Words of a part of a finer cut; two Chinese characters count as one."""
 _SHORTEST = 8
@@ -85,6 +88,11 @@ def _sentences(text: str) -> Iterator[str]:
             for begin, stop in pairwise([0, *cuts, len(sentence)]):
                 if part := _NUMBERED.sub("", sentence[begin:stop]).strip() if cuts else sentence.strip():
                     yield part
+
+
+def joins(text: str) -> bool:
+    """Whether a text joins several things; "what is a stop-loss order?" is one question, whatever its words suggest."""
+    return _JOINS.search(text) is not None
 
 
 def finer(text: str) -> list[str]:
