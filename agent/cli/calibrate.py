@@ -14,8 +14,8 @@ from skills.errors import UserError
 if TYPE_CHECKING:
     from skills.pack import Pack
 
-OWN = 2.0
-"""Weight of a file of the domain's own questions, where a given one has 1."""
+OWN = 3.0
+"""Weight of a domain's own questions in a language, each counting alike, where a given file has 1."""
 OWN_FILES = ("questions*.jsonl", "*.dev.jsonl")
 """Files of a pack's eval folder that are read; those named ``*_zh.*`` ask its Chinese notes."""
 
@@ -63,8 +63,7 @@ def command(
 
         settings = make_settings()
         pack = find(discover(settings.domains, settings.trusted_domains)[0], domain)
-        own = sorted(path for kind in OWN_FILES for path in (pack.folder / "eval").glob(kind))
-        files = [*((path, _store_of(path, pack), OWN) for path in own), *files]
+        files = [*_own(pack), *files]
     if out is None and pack is not None:
         out = pack.folder / "calibration"
     if out is None:
@@ -87,6 +86,19 @@ def command(
     print(json.dumps(figures(predictions, decision, "balanced"), indent=1))
 
 
-def _store_of(path: Path, pack: Pack) -> Path:
-    chinese = path.name.partition(".")[0].endswith("_zh")
-    return (pack.chinese_index if chinese else None) or pack.index
+def _own(pack: Pack) -> list[tuple[Path, Path, float]]:
+    """The domain's own files with the store that each asks, and their weights."""
+    from skills.files import read_jsonl
+
+    paths = sorted(path for kind in OWN_FILES for path in (pack.folder / "eval").glob(kind))
+    rows = {path: sum(1 for _ in read_jsonl(path)) for path in paths}
+    found: list[tuple[Path, Path, float]] = []
+    for path in paths:
+        alike = [other for other in paths if _chinese(other) == _chinese(path)]
+        store = (pack.chinese_index if _chinese(path) else None) or pack.index
+        found.append((path, store, OWN * rows[path] / max(1, sum(rows[other] for other in alike))))
+    return found
+
+
+def _chinese(path: Path) -> bool:
+    return path.name.partition(".")[0].endswith("_zh")

@@ -6,7 +6,7 @@ Knows files and options; how rows are made is in skills.learning.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -83,17 +83,28 @@ def public(
             "--stores", help="Not of answer: folder for stores of the sets, kept for the next time."
         ),
     ] = None,
+    language: Annotated[
+        Literal["en", "zh"], typer.Option("--language", help="Of evidence: en or zh.")
+    ] = "en",
 ) -> None:
-    """Training rows from the public sets that the shipped adapters and encoder learned from."""
+    """Training rows from the public sets that the shipped adapters and encoders learned from."""
     from skills.files import write_jsonl
-    from skills.learning.public_sets import DOMAINS, SPLITS, answer_rows, evidence_rows, retriever_rows
+    from skills.learning.public_sets import (
+        DOMAINS,
+        SPLITS,
+        answer_rows,
+        chinese_evidence_rows,
+        evidence_rows,
+        retriever_rows,
+    )
 
     if domain not in DOMAINS or split not in SPLITS:
         raise UserError(f"--domain {domain!r} --split {split!r}: expected one of {DOMAINS} and of {SPLITS}")
     if method == "answer":
         write_jsonl(out, answer_rows(folder, domain, split))
     elif method == "evidence" and stores is not None:
-        write_jsonl(out, evidence_rows(folder, domain, split, stores))
+        make = chinese_evidence_rows if language == "zh" else evidence_rows
+        write_jsonl(out, make(folder, domain, split, stores))
     elif method == "retriever" and stores is not None:
         write_jsonl(out, retriever_rows(folder, domain, split, stores))
     else:

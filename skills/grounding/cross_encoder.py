@@ -36,6 +36,11 @@ class CrossEncoder:
         ]
 
 
+def encoder_of(folder: Path) -> str:
+    """Name of the encoder that a `train evidence` run was made from. Raises DataError when the folder holds none."""
+    return str(read_json(folder / "collegium.json")["encoder"])
+
+
 def load_cross_encoder(folder: Path, *, threads: int = 2) -> CrossEncoder:
     """Load what a `train evidence` run left in ``folder``.
 

@@ -53,7 +53,7 @@ class Fitted(BaseModel):
 
 
 class Decision(BaseModel):
-    """``decision.json``: a model for each kind. The encoder does not read Chinese; given passages are few, picked by
+    """``decision.json``: a model for each kind. Another encoder reads Chinese; given passages are few, picked by
     somebody, and without a title they cannot have the name of the document that a question asks about. Where it names
     one, no other can answer: what is left is whether that one does."""
 
@@ -81,14 +81,11 @@ _HALF: dict[Risk, float] = {"cautious": 0.7, "balanced": 0.5, "bold": 0.3}
 _NONE = dict.fromkeys(FEATURES, 0.0)
 UNFITTED = Decision(
     english=Fitted(weights=_NONE | {"logit": 1.0}, thresholds=_HALF),
-    chinese=Fitted(
-        weights=_NONE | {"bias": -12.0, "coverage": 6.0, "similarity": 12.0, "missing_names": -2.0},
-        thresholds=_HALF,
-    ),
+    chinese=Fitted(weights=_NONE | {"logit": 1.0}, thresholds=_HALF),
     given=Fitted(weights=_NONE | {"logit": 1.0}, thresholds=_HALF),
     named=Fitted(weights=_NONE | {"logit": 1.0}, thresholds=_HALF),
 )
-"""What holds until `collegium calibrate` has run: the encoder's own sigmoid; for Chinese, words and vectors."""
+"""What holds until `collegium calibrate` has run: the encoder's own sigmoid."""
 
 
 def read_decision(path: Path) -> Decision:

@@ -1,7 +1,8 @@
 """`collegium calibrate`: when a passage counts as evidence, fitted on a domain's own questions and stores.
 
-Each question is judged against its store as it is, and against the store without the documents that answer it, as when
-a user's documents do not cover a question. Questions may be marked unanswerable themselves. The logistic model of
+Each question is judged against its store as it is. Questions may be marked unanswerable; where a file has few of those,
+each is also judged against the store without the documents that answer it, as when a user's documents do not cover a
+question. The logistic model of
 skills.grounding.decision (Platt 1999: a sigmoid over scores) is fitted on the best candidate of each; a file of
 questions counts by its weight, whatever the number of its questions. Thresholds and all figures come from predictions
 for questions that the model was not fitted on. Where a question names its document, that without the passages which
@@ -36,9 +37,9 @@ from skills.retrieval.text import is_chinese
 SURE_ENOUGH: Mapping[Risk, float] = {"cautious": 2 / 3, "balanced": 1 / 2, "bold": 1 / 4}
 """Probability from which a passage is evidence: a wrong answer costs twice as much as none, as much, or a third of it.
 Of calibrated probabilities no other rule costs less (Chow 1970, doi:10.1109/TIT.1970.1054406)."""
-CHINESE: Mapping[Risk, float] = {"cautious": 0.65, "balanced": 0.5, "bold": 0.35}
-"""The same for Chinese, which no encoder reads, so that being bold has to be surer. Chosen on development questions of
-an encyclopaedia."""
+SILENT = 20
+"""Questions marked unanswerable from which on a file needs no answers taken out of its store: in notes that cover a
+subject densely others answer as well, and would count as mistakes."""
 COVERED: Mapping[Risk, float] = {"cautious": 0.8, "balanced": 0.9, "bold": 0.97}
 """Share of the answerable questions that are answered from given passages, or from the document that they name: who
 hands over or names what to read wants that first, and no other document is quoted."""
@@ -122,7 +123,7 @@ def calibrate(
         thresholds = (
             _covering(held_out)
             if kind in ("given", "named")
-            else {risk: round(CHINESE[risk] if kind == "chinese" else SURE_ENOUGH[risk], 4) for risk in RISKS}
+            else {risk: round(SURE_ENOUGH[risk], 4) for risk in RISKS}
         )
         fitted[kind] = _fit(own, start).model_copy(update={"thresholds": thresholds})
     return Decision(**fitted), predictions
@@ -205,11 +206,12 @@ def figures(predictions: Sequence[Prediction], decision: Decision, risk: Risk) -
 def _samples(
     path: Path, store: PassageStore, weight: float, model: EvidenceModel, told: Told
 ) -> Iterator[Sample]:
-    """Each question as it is, and without the documents that answer it and all that bear their titles; where it names a
-    document, also without those of its passages that answer. In a store with judged questions each of these with them
-    and, as in a store that has none, without."""
+    """Each question as it is, and, in a file of fewer than SILENT unanswerable ones, without the documents that answer
+    it and all that bear their titles; where it names a document, also without those of its passages that answer. In a
+    store with judged questions each of these with them and, as in a store that has none, without."""
     rows: list[dict[str, Any]] = list(read_jsonl(path, required=("question",)))
     shared = Counter(passage.title for passage in store.passages)
+    taken_out = sum(row.get("answerable") is False for row in rows) < SILENT
     for number, row in enumerate(rows, start=1):
         question: str = row["question"]
         gold = [passage for passage in map(store.get, row.get("gold") or []) if passage is not None]
@@ -224,7 +226,9 @@ def _samples(
             and item.passage.title not in titles
             and _fold(item.passage.text) not in texts
         ]
-        variants = [searched, left] if gold else [searched] if row.get("answerable") is False else []
+        variants = [searched] if gold or row.get("answerable") is False else []
+        if gold and taken_out:
+            variants.append(left)
         if gold and named_document(question):
             variants.append([item for item in searched if _fold(item.passage.text) not in texts])
         parts = [divided(question, items) for items in variants]

@@ -47,13 +47,10 @@ def mine(
     """One to four rows per question whose gold passages are in the store; others are passed over but for their
     silent ones.
 
-    A passage whose text equals a gold one is no negative. Chinese questions are passed over: the encoder reads
-    English.
+    A passage whose text equals a gold one is no negative. Rows of other names are English alone.
     """
     for row in rows:
         question: str = row["question"]
-        if is_chinese(question):
-            continue
         gold = [passage for passage in map(store.get, row["gold"]) if passage is not None]
         if silent := [passage for passage in map(store.get, row.get("silent") or ()) if passage is not None]:
             yield {
@@ -78,14 +75,18 @@ def mine(
                     "negatives": [pair_text(passage, question) for passage in wrong[:negatives]],
                 }
             continue
-        titles = [p.title for p in wrong if name_of(p.title) != name_of(gold[0].title)]
+        others = [p.title for p in wrong if name_of(p.title) != name_of(gold[0].title)]
         wrong = wrong[:negatives]
         yield {
             "question": question,
             "positives": [pair_text(passage, question) for passage in gold[:POSITIVES]],
             "negatives": [pair_text(passage, question) for passage in wrong],
         }
-        if altered := [*of_another_year(question, gold[0]), *renamed(question, gold[0], titles)][:RENAMED]:
+        if is_chinese(question):
+            altered: list[Passage] = []
+        else:
+            altered = [*of_another_year(question, gold[0]), *renamed(question, gold[0], others)][:RENAMED]
+        if altered:
             yield {
                 "question": question,
                 "positives": [pair_text(gold[0], question)],
@@ -126,7 +127,7 @@ def mine_sentences(
             )
         for name, numbers in zip(row["gold"], numbered, strict=True):
             passage = store.get(name)
-            if passage is None or is_chinese(row["question"]):
+            if passage is None:
                 continue
             parts = units(passage.text)
             if not all(1 <= number <= len(parts) for number in numbers):

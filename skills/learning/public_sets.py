@@ -149,16 +149,29 @@ _ARTICLE = re.compile(
 
 
 def retriever_rows(folder: Path, domain: str, split: str, stores: Path) -> Iterator[dict[str, Any]]:
-    """Rows for `train retriever` from the Chinese sets of a domain: patients' questions with doctors' answers, clients'
-    questions and those written for this project (``tuned/questions.jsonl``) with the articles that answer them. Stores
-    as in :func:`evidence_rows`."""
+    """Rows for `train retriever` from the Chinese sets of a domain."""
+    for rows, store in _chinese(folder, domain, split, stores):
+        yield from mine_passages(rows, store)
+
+
+def chinese_evidence_rows(folder: Path, domain: str, split: str, stores: Path) -> Iterator[dict[str, Any]]:
+    """Rows for `train evidence` from the Chinese sets of a domain."""
+    for rows, store in _chinese(folder, domain, split, stores):
+        yield from mine(rows, store)
+
+
+def _chinese(
+    folder: Path, domain: str, split: str, stores: Path
+) -> Iterator[tuple[list[dict[str, Any]], PassageStore]]:
+    """Questions and the store that answers them: patients' questions with doctors' answers, clients' questions and
+    those written for this project (``tuned/questions.jsonl``) with articles. Stores as in :func:`evidence_rows`."""
     if domain == "medical":
         rows = list(
             read_jsonl(folder / f"medical/zh_toyhom_qa.{split}.jsonl", required=("question", "answer"))
         )
         answers = [Passage(row["id"], row["answer"]) for row in rows]
         store = _store(stores / f"medical/zh_toyhom_qa.{split}", answers)
-        yield from mine_passages([{"question": row["question"], "gold": [row["id"]]} for row in rows], store)
+        yield [{"question": row["question"], "gold": [row["id"]]} for row in rows], store
     elif domain == "legal":
         name = "legal/zh_statute_retrieval"
         store = _store(stores / name, list(passages_of(folder, name).values()))
@@ -167,7 +180,7 @@ def retriever_rows(folder: Path, domain: str, split: str, stores: Path) -> Itera
             rows += _citing(folder, {row["question"] for row in rows})
             written = resources.files("skills.retrieval").joinpath("tuned/questions.jsonl")
             rows += read_jsonl(Path(str(written)), required=("question", "gold"))
-        yield from mine_passages(rows, store)
+        yield rows, store
 
 
 def _citing(folder: Path, known: set[str]) -> Iterator[dict[str, Any]]:

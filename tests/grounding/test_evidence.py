@@ -17,12 +17,22 @@ class Written(EvidenceModel):
     """Scores by text; any other text has -5."""
 
     def __init__(self, scores: dict[str, float]) -> None:
-        super().__init__(cast("CrossEncoder", None), UNFITTED)
+        super().__init__(cast("CrossEncoder", None), lambda: cast("CrossEncoder", None), UNFITTED)
         self.scores, self.given = scores, list[str]()
 
     def logits(self, question: str, texts: Sequence[str]) -> list[float]:
         self.given += texts
         return [self.scores.get(text, -5.0) for text in texts]
+
+
+class Reader:
+    """An encoder that gives every text the same score."""
+
+    def __init__(self, score: float) -> None:
+        self.score = score
+
+    def scores(self, question: str, texts: Sequence[str]) -> list[float]:
+        return [self.score for _ in texts]
 
 
 def found(count: int, title: str = "") -> list[ScoredPassage]:
@@ -62,3 +72,28 @@ def test_passages_of_other_documents_take_no_place_among_those_that_are_read() -
 def test_where_all_are_of_other_documents_they_are_named_and_judged_0() -> None:
     chosen = Written({}).select('in the contract "lease", what is said ?', found(3, "loan"))
     assert [(item.passage.title, item.score, item.enough) for item in chosen] == [("loan", 0.0, False)] * 3
+
+
+@pytest.mark.parametrize(
+    ("question", "scores"),
+    [("is it salty ?", {"en": 1.0, "zh": 2.0}), ("咸不咸？", {"en": 2.0, "zh": 2.0})],
+)
+def test_what_is_chinese_is_read_by_an_encoder_of_its_own(question: str, scores: dict[str, float]) -> None:
+    model = EvidenceModel(
+        cast("CrossEncoder", Reader(1.0)), lambda: cast("CrossEncoder", Reader(2.0)), UNFITTED
+    )
+    items = [
+        ScoredPassage(Passage("en", "It is salty."), 1.0, similarity=0.5, out_of=2),
+        ScoredPassage(Passage("zh", "这个菜很咸。"), 1.0, similarity=0.5, out_of=2),
+    ]
+    assert model.read(question, items) == scores
+
+
+def test_the_encoder_of_chinese_is_loaded_when_it_is_needed() -> None:
+    def load() -> CrossEncoder:
+        raise AssertionError("loaded")
+
+    model = EvidenceModel(cast("CrossEncoder", Reader(1.0)), load, UNFITTED)
+    assert model.logits("is it salty ?", ["It is salty."]) == [1.0]
+    with pytest.raises(AssertionError, match="loaded"):
+        model.logits("咸不咸？", ["It is salty."])

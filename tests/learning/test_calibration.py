@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from agent.cli import calibrate as calibrating
 from skills.errors import DataError, UserError
-from skills.files import write_json, write_jsonl
+from skills.files import read_jsonl, write_json, write_jsonl
 from skills.grounding.decision import FEATURES, RISKS, UNFITTED, read_decision
 from skills.grounding.evidence import load_evidence
-from skills.learning.calibration import Prediction, calibrate, figures
+from skills.learning.calibration import SILENT, Prediction, calibrate, figures
 from skills.learning.calibration_report import calibration_error, diagram, reliability, report
 from skills.learning.evidence import EvidenceConfig
 from skills.learning.evidence import train as train_evidence
@@ -84,6 +84,20 @@ def test_it_tells_present_from_absent(parts: dict[str, Path]) -> None:
     assert thresholds["cautious"] >= thresholds["balanced"] >= thresholds["bold"]
 
 
+@pytest.mark.parametrize(("silent", "states"), [(SILENT - 1, 2), (SILENT, 1)])
+def test_of_a_file_with_enough_unanswerable_questions_no_answers_are_taken_out(
+    parts: dict[str, Path], silent: int, states: int
+) -> None:
+    asked = list(read_jsonl(parts["questions.jsonl"]))
+    unanswerable = [
+        {"question": f"what is the capital of {n} ?", "gold": [], "answerable": False} for n in range(silent)
+    ]
+    write_jsonl(parts["questions.jsonl"], [*asked, *unanswerable])
+    model = load_evidence(parts["evidence"] / "best", threads=1)
+    _, predictions = calibrate([(parts["questions.jsonl"], parts["store"], 1.0)], model)
+    assert len(predictions) == states * len(asked) + silent
+
+
 def test_judged_questions_are_fitted_with_and_without(parts: dict[str, Path]) -> None:
     judged = [{"question": f"which side effect has {drug} ?", "gold": [f"{drug}#1"]} for drug in DRUGS]
     judge_questions(parts["store"], judged, embedder=HashingEmbeddings())
@@ -109,7 +123,8 @@ def test_what_is_given_without_a_title_is_decided_by_itself(parts: dict[str, Pat
         ScoredPassage(Passage("titled", text, "beta"), 1.0, out_of=2),
         ScoredPassage(Passage("chinese", "高血压患者应当少吃盐。"), 1.0, out_of=2),
     ]
-    assert [signs.kind for signs in model.signs(question, items)] == [
+    logits = {item.passage.id: 0.0 for item in items}
+    assert [signs.kind for signs in model.signs(question, items, logits=logits)] == [
         "english",
         "given",
         "english",

@@ -75,12 +75,24 @@ def test_an_answer_that_no_sentence_states_makes_no_row_of_sentences(
     assert all("\n".join(row["positives"]) == f"Metformin\n{PROSE.text}" for row in rows)
 
 
-def test_unknown_passages_and_chinese_questions_are_passed_over(store: PassageStore) -> None:
-    rows = [
-        {"question": "x", "gold": ["lost#1"]},
-        {"question": "二甲双胍的副作用？", "gold": ["metformin#1"]},
+def test_unknown_passages_are_passed_over(store: PassageStore) -> None:
+    assert list(mine([{"question": "x", "gold": ["lost#1"]}], store)) == []
+
+
+def test_chinese_questions_are_set_against_what_is_found_and_under_no_other_name(tmp_path: Path) -> None:
+    notes = [
+        Passage("jia#1", "二甲双胍常见的副作用是恶心和腹泻。", "二甲双胍"),
+        Passage("yi#1", "阿司匹林常见的副作用是胃灼热。", "阿司匹林"),
     ]
-    assert list(mine(rows, store)) == []
+    store = PassageStore.build(notes, tmp_path / "store", HashingEmbeddings())
+    rows = [{"question": "2024年二甲双胍的副作用是什么？", "gold": ["jia#1"]}]
+    assert list(mine(rows, store)) == [
+        {
+            "question": rows[0]["question"],
+            "positives": ["二甲双胍\n二甲双胍常见的副作用是恶心和腹泻。"],
+            "negatives": ["阿司匹林\n阿司匹林常见的副作用是胃灼热。"],
+        }
+    ]
 
 
 def test_a_silent_passage_is_set_against_the_one_that_answers(store: PassageStore) -> None:
