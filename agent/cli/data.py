@@ -100,6 +100,11 @@ def public(
 
     if domain not in DOMAINS or split not in SPLITS:
         raise UserError(f"--domain {domain!r} --split {split!r}: expected one of {DOMAINS} and of {SPLITS}")
+    if language == "zh" and (method != "evidence" or domain == "finance"):
+        raise UserError(
+            f"--language zh --method {method} --domain {domain}: only evidence has Chinese rows of their own, "
+            "of medical and legal"
+        )
     if method == "answer":
         write_jsonl(out, answer_rows(folder, domain, split))
     elif method == "evidence" and stores is not None:

@@ -133,7 +133,7 @@ class EvidenceModel:
         CANDIDATES where it is not sure of one of those.
 
         The others stay behind those, as they were. A question in Chinese is not read: on development questions of five
-        sets that changes the order no better.
+        sets the order gains nothing by it.
         """
         found = raise_tables(question, found)
         if is_chinese(question):
