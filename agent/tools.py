@@ -5,7 +5,7 @@ Nothing registers itself: someone adds a tool, by hand. Knows LangChain tools an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from langchain_core.tools import BaseTool
@@ -97,13 +97,15 @@ class ToolRegistry:
         """What finds and runs the tools that the pack's skill may call; adds the pack's if they are not there yet."""
         if pack.name not in self._packs:
             self.add_pack(pack)
-        return self._caller(pack.name, self._packs[pack.name])
+        return self._caller(pack.name, self._packs[pack.name], pack.tool_words)
 
     def caller(self) -> ToolCaller:
         """What runs any tool by its name, and finds those that every skill may call. It is the skill TOOLS's."""
         return self._caller(TOOLS, {})
 
-    def _caller(self, skill: str, patterns: Mapping[str, ToolPattern]) -> ToolCaller:
+    def _caller(
+        self, skill: str, patterns: Mapping[str, ToolPattern], words: Sequence[str] = ()
+    ) -> ToolCaller:
         mine = [found for found in self if found.allows(skill)]
         found = {
             one.tool.name: one.pattern
@@ -111,7 +113,10 @@ class ToolRegistry:
             if one.pattern is not None and (skill != TOOLS or EVERYONE in one.grants)
         }
         return ToolCaller(
-            [one.tool for one in mine], {**patterns, **found}, {one.tool.name: one.terms for one in mine}
+            [one.tool for one in mine],
+            {**patterns, **found},
+            {one.tool.name: one.terms for one in mine},
+            words,
         )
 
     def get(self, name: str, *, skill: str) -> BaseTool:

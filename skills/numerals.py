@@ -30,6 +30,17 @@ _SCALED = re.compile(
 """A k stands at its number: in "Na 133 K 5.6" it is potassium."""
 _PENSION_PLAN = "401"
 """401k is a name."""
+_THOUSANDS = re.compile(
+    r"(?<![\w.,])(?:(?P<continental>\d{1,3}(?:\.\d{3})+),(?P<cents>\d{2})|(?P<points>\d{1,3}(?:\.\d{3}){2,})"
+    r"|(?P<indian>\d{1,2}(?:,\d{2})+,\d{3}))(?![\d.,]*\d)"
+)
+"""1.250.000,00 and 8,50,000: as the Continent and India group digits. "1.250" alone may be a decimal."""
+_SHORT_TIME = re.compile(
+    r"(?<![\w.,])(?P<years>\d{1,2})\s?y(?:rs?)?\.?[ ,]?\s?(?P<months>\d{1,2})\s?(?:m|mos?|mths?)\b"
+    r"|(?<![\w.,])(?P<alone>\d{1,2})y\b",
+    re.IGNORECASE,
+)
+"""5y9m"""
 _FRACTIONS = {"half": "0.5", "quarter": "0.25", "three quarters": "0.75", "½": ".5", "¼": ".25", "¾": ".75"}
 _FRACTION_OF = re.compile(
     r"\b(?:an? )?(half|quarter|three quarters)(?: of)? (?:an?|one) (million|billion|thousand|per ?cent)\b",
@@ -48,11 +59,12 @@ _DECIMAL_COMMA = re.compile(
     r"(?<![\d.,])(\d{1,3}),(\d{1,2})(?=\s*(?:%|m|cm|kg|mg|mmol|€|EUR|euros?)(?![a-z]))", re.IGNORECASE
 )
 """1,70 m: two digits after a comma are no thousands."""
-_AND_A_HALF = re.compile(r"\b(\d+) and an? half\b", re.IGNORECASE)
 _AND_A_HALF_AFTER = re.compile(
     r"\b(?P<number>\d+|an?|one) (?P<unit>million|billion|thousand|years?|months?|hours?) and an? half\b",
     re.IGNORECASE,
 )
+_HYPHEN = re.compile(r"(?<=[a-z])-(?=(?:year|month|week|day|hour)s?\b)", re.IGNORECASE)
+"""A fifteen-year bond."""
 _ENGLISH = re.compile(
     r"\b(?:hundred|thousand|million|billion|eleven|twelve|\w+teen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)\b",
     re.IGNORECASE,
@@ -61,6 +73,7 @@ _SMALL = {
     word: str(value)
     for value, word in enumerate("one two three four five six seven eight nine ten".split(), 1)
 }
+_SMALL_VALUES = {word: int(digits) for word, digits in _SMALL.items()}
 _TENS = {
     word: 10 * value
     for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)
@@ -86,18 +99,36 @@ _COUNTED = re.compile(
 )
 """A small number in words before a unit: alone it is seldom a quantity ("one of them")."""
 _FEET_AND = re.compile(
-    rf"\b(?P<feet>\d+ (?:foot|feet|ft)),?(?: and)? (?P<inches>{'|'.join(_SMALL)})\b", re.IGNORECASE
+    rf"\b(?P<feet>\d+ (?:foot|feet|ft|stone)),?(?: and)? (?P<inches>{'|'.join(_SMALL)})\b", re.IGNORECASE
 )
-"""Inches in words have no unit either: "six foot one"."""
-_HALVES = re.compile(rf"\b({'|'.join(_SMALL)}) and an? half\b", re.IGNORECASE)
+"""Inches and pounds in words have no unit either: "six foot one", "eleven stone two"."""
+_BELOW_HUNDRED = rf"(?:(?:{'|'.join(_TENS)})(?:[ -](?:{'|'.join(list(_SMALL)[:9])}))?|{'|'.join(_TEENS)})"
+_AND_A_PART = re.compile(
+    rf"\b(?P<whole>\d+|{_BELOW_HUNDRED}|{'|'.join(_SMALL)}) and (?P<part>an? half|an? quarter|three[ -]quarters?)\b",
+    re.IGNORECASE,
+)
+"""Five and a quarter per cent."""
+_PARTS = {"three": ".75", "half": ".5", "quarter": ".25"}
+_YEAR = re.compile(
+    rf"\b(?P<century>eighteen|nineteen|twenty)[ -](?P<rest>{_BELOW_HUNDRED})\b(?!\s+(?:hundred|thousand|million|per))",
+    re.IGNORECASE,
+)
+"""Nineteen ninety-three."""
+_LEFT_OUT = re.compile(
+    rf"\b(?P<hundreds>one|two) (?P<rest>{_BELOW_HUNDRED})(?=\s+(?:cm|centimet(?:re|er)s?|kg|kilos?|pounds?|lbs?)\b)",
+    re.IGNORECASE,
+)
+"""One seventy-six centimetres: speakers leave out "hundred and"."""
 _NUMERAL = r"[零〇一二两三四五六七八九十百千万亿]"
 _PERCENT = re.compile(rf"百分之({_NUMERAL}+(?:点{_NUMERAL}+)?)")
 _CHINESE = re.compile(
-    rf"(?<![第\w])(?P<alone>半)(?=年|个月|天)|(?<![第])(?P<number>{_NUMERAL}+(?:点{_NUMERAL}+)?)"
+    rf"(?<![第\w])(?P<alone>半)(?=年|个月|天)|(?<![第哪某每另])(?P<number>{_NUMERAL}+(?:点{_NUMERAL}+)?)"
     # What ends in 万 or 亿 is large enough to be a quantity by itself.
-    rf"(?:(?<=[十百千二三四五六七八九][万亿])(?!{_NUMERAL})|(?<=[一二两三四五六七八九十百][万千][一二三四五六七八九])(?!{_NUMERAL})|"
+    rf"(?:(?<=[十百千二三四五六七八九][万亿])(?!{_NUMERAL})|(?<=万[一二两三四五六七八九]千)(?!{_NUMERAL})|(?<=[一二两三四五六七八九十百][万千][一二三四五六七八九])(?!{_NUMERAL})|"
     r"(?=个?(?:年|月|天|日|周|星期|小时)|岁|元|块|米|斤|公斤|千克|厘米|公分|磅|毫克|克|次|倍|分(?:利|息)|期|%|人|美元|欧元|英镑|港币))"
 )
+_TEN_THOUSANDS = re.compile(r"(?<![\d.])(\d+)万([1-9])(?![\d.]|\s*(?:[万千百年月日天岁%个人]|小时))")
+"""8万5 is 85000."""
 _KEPT = re.compile(r"一(?:年到头|天到晚|次性|日游|月份|人公司)|万[一元]|十分|百分|千万")
 """Words that begin like a quantity."""
 
@@ -109,13 +140,20 @@ def in_digits(text: str) -> str:
 
 
 def _english(text: str) -> str:
+    text = _THOUSANDS.sub(_grouped, text)
+    text = _HYPHEN.sub(" ", text)
+    text = _SHORT_TIME.sub(_time, text)
     text = _FRACTION_OF.sub(lambda found: f"{_FRACTIONS[found[1].lower()]} {found[2]}", text)
     text = _FRACTION_SIGN.sub(lambda found: f"{found[1] or 0}{_FRACTIONS[found[2]]}", text)
     text = _FRACTION_AFTER.sub(lambda found: f"{int(found[1]) + int(found[2]) / int(found[3]):g}", text)
     text = _DECIMAL_COMMA.sub(r"\1.\2", text)
     text = _NO_ZERO.sub("0.", text)
     text = _POINT.sub(_decimal, text)
-    text = _HALVES.sub(lambda found: f"{_SMALL[found[1].lower()]}.5", text)
+    text = _AND_A_PART.sub(_with_part, text)
+    text = _YEAR.sub(lambda found: f"{_below_hundred(found['century'])}{_below_hundred(found['rest'])}", text)
+    text = _LEFT_OUT.sub(
+        lambda found: f"{_SMALL[found['hundreds'].lower()]}{_below_hundred(found['rest'])}", text
+    )
     text = _SCALED.sub(_scaled, text)
     if _ENGLISH.search(text):
         from text_to_num import alpha2digit
@@ -123,17 +161,39 @@ def _english(text: str) -> str:
         text = str(alpha2digit(text, "en"))
     text = _COUNTED.sub(lambda found: _SMALL[found[1].lower()], text)
     text = _FEET_AND.sub(lambda found: f"{found['feet']} {_SMALL[found['inches'].lower()]}", text)
-    text = _AND_A_HALF.sub(r"\1.5", text)
     text = _AND_A_HALF_AFTER.sub(
         lambda found: f"{found['number'] if found['number'].isdigit() else 1}.5 {found['unit']}", text
     )
     return _SCALED.sub(_scaled, text)
 
 
+def _grouped(found: re.Match[str]) -> str:
+    if found["continental"]:
+        return f"{found['continental'].replace('.', '')}.{found['cents']}"
+    return (found["points"] or found["indian"]).replace(".", "").replace(",", "")
+
+
+def _time(found: re.Match[str]) -> str:
+    if found["alone"]:
+        return f"{found['alone']} years"
+    return f"{found['years']} years {found['months']} months"
+
+
+def _with_part(found: re.Match[str]) -> str:
+    whole = found["whole"].lower()
+    part = next(digits for word, digits in _PARTS.items() if word in found["part"].lower())
+    return f"{whole if whole.isdigit() else _below_hundred(whole)}{part}"
+
+
+def _below_hundred(words: str) -> int:
+    return sum({**_SMALL_VALUES, **_TENS, **_TEENS}[word] for word in re.split(r"[ -]", words.lower()))
+
+
 def _decimal(found: re.Match[str]) -> str:
     words = re.split(r"[ -]", found["whole"].lower())
     whole = sum(
-        int(word) if word.isdigit() else int({**_SMALL, **_TENS, **_TEENS, "zero": 0}[word]) for word in words
+        int(word) if word.isdigit() else {**_SMALL_VALUES, **_TENS, **_TEENS, "zero": 0}[word]
+        for word in words
     )
     return f"{whole}." + "".join(_BELOW_TEN[word] for word in re.split(r"[ -]", found["digits"].lower()))
 
@@ -147,6 +207,7 @@ def _scaled(found: re.Match[str]) -> str:
 
 
 def _chinese(text: str) -> str:
+    text = _TEN_THOUSANDS.sub(lambda found: f"{float(found[1]) * 10_000 + int(found[2]) * 1_000:.0f}", text)
     text = _PERCENT.sub(lambda found: f"{_read(found[1])}%", text)
 
     def number(found: re.Match[str]) -> str:

@@ -83,6 +83,8 @@ class PackManifest(_Strict):
     answers: Literal["written", "quoted"] = "written"
     """written: the model writes from the evidence and is checked; quoted: the evidence's best sentences, word for
     word. Quoting is faster and what to choose without an adapter of the pack's own, unless the base model is large."""
+    wrong_answer_cost: float = Field(default=1.0, gt=0, le=100)
+    """What a wrong answer costs, a needless "I don't know" costing 1; `collegium calibrate` sets thresholds by it."""
 
     def quotes(self, configuration: Configuration) -> bool:
         """Whether a configuration answers in its evidence's own words; comparisons write what they are to compare."""
@@ -164,6 +166,8 @@ class Pack:
     trusted: bool
     guards: tuple[Guard, ...] = ()
     tool_patterns: Mapping[str, ToolPattern] = field(default_factory=dict[str, ToolPattern])
+    tool_words: tuple[str, ...] = ()
+    """What a question to a tool may have misspelled (skills.spelling)."""
 
     @property
     def name(self) -> str:
@@ -259,16 +263,23 @@ def _filled(value: Any, pieces: Mapping[str, str]) -> Any:
             return value
 
 
-def _tool_patterns(path: Path) -> dict[str, ToolPattern]:
-    """``tools.toml``. Its table ``define`` names parts of regexes; a later one may use the earlier ones."""
+class _Spelling(_Strict):
+    words: tuple[Annotated[str, Field(pattern=r"^[a-z]{5,}$")], ...]
+
+
+def _tool_patterns(path: Path) -> tuple[dict[str, ToolPattern], tuple[str, ...]]:
+    """Patterns and words of ``tools.toml``. Its table ``define`` names parts of regexes; a later one may use the
+    earlier ones."""
     table = _toml(path)
+    words = _Spelling.model_validate(table.pop("spelling", {"words": ()})).words
     pieces: dict[str, str] = {}
     try:
         for name, piece in table.pop("define", {}).items():
             pieces[name] = _filled(piece, pieces)
-        return {name: ToolPattern.model_validate(_filled(row, pieces)) for name, row in table.items()}
+        patterns = {name: ToolPattern.model_validate(_filled(row, pieces)) for name, row in table.items()}
     except KeyError as error:
         raise DataError(f"{str(path)!r}: {error} is not in [define]", subject=path) from error
+    return patterns, words
 
 
 def load_pack(folder: Path, *, origin: str, trusted: bool) -> Pack:
@@ -280,13 +291,14 @@ def load_pack(folder: Path, *, origin: str, trusted: bool) -> Pack:
         if (path := folder / "guards.toml").is_file():
             guards = tuple(Guard.model_validate(row) for row in _toml(path).get("guard", []))
         patterns: dict[str, ToolPattern] = {}
+        words: tuple[str, ...] = ()
         if (path := folder / "tools.toml").is_file():
-            patterns = _tool_patterns(path)
+            patterns, words = _tool_patterns(path)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise DataError(f"{str(path)!r}: {where}: {first['msg']}", subject=path) from error
-    return Pack(manifest, folder, origin, trusted, guards, patterns)
+    return Pack(manifest, folder, origin, trusted, guards, patterns, words)
 
 
 def discover(

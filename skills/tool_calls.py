@@ -20,11 +20,13 @@ from typing import Any, cast, get_type_hints
 from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from skills.calculations import asks_for_a_yes, asks_other, wants_number, wants_words
 from skills.errors import DataError, ToolInputError
 from skills.numerals import in_digits
 from skills.pack import Argument, Pack, ToolPattern
 from skills.records import ToolCall, ToolMatch
 from skills.retrieval.text import has_chinese
+from skills.spelling import put_right
 from skills.tool_arguments import arguments_in, bare_number
 from skills.tool_runs import DEFAULT, LONGEST_RESULT, ToolTerms, run_tool
 
@@ -33,57 +35,6 @@ __all__ = ["LONGEST_RESULT", "ToolCaller", "ToolMatch", "pack_tools"]
 LONGEST_QUESTION = 2000
 """Characters of a question for a tool: a longer text is a document, and slow to search."""
 
-_CALCULATION = re.compile(
-    r"\b(?:calculate|calculation|calculator|compute|work\s+out|figure\s+out|estimate)\b"
-    r"|计算|(?<![打预])算(?![了法盘是])",
-    re.IGNORECASE,
-)
-_QUANTITY = re.compile(
-    r"\bhow\s+(?:much|many|long|high|large)\b|\bwhat(?:'s|\s+is|\s+are|\s+was|\s+would|\s+will)\b"
-    r"|\bwhat\s+(?:\w+\s+){0,2}?(?:notice|payment|dose|tax|fine|amount|interest|score|date|day|return|severance|compensation)\b"
-    r"|\bwhen\b|多少|多大|多久|多长|什么时候|何时|哪[一]?天|几号",
-    re.IGNORECASE,
-)
-_OWN_CASE = re.compile(
-    r"\b(?:I|I'm|my|me|we|our|his|her|the patient's)\b|我|咱"
-    # Chinese leaves out the subject: 借了朋友30万, 年薪25万要交多少
-    r"|(?:借|欠|存|投|买|贷|干|做|工作|入职|签)了(?=.*\d)|(?=.*\d).*(?:要|得|该|能|可以)(?:交|缴|拿|付|还|赔|领)(?:到)?多少",
-    re.IGNORECASE,
-)
-_METHOD = re.compile(
-    r"\bhow\s+(?:is|are|was|were|do|does|can|should|would)\b(?!.*\b(?:my|his|her|our)\b).*"
-    r"\b(?:calculated?|computed?|work(?:ed)?\s+out|estimated?|determined?)\b"
-    r"|怎么?样?(?:计算|算)|如何(?:计算|算)|计算(?:公式|方法)",
-    re.IGNORECASE,
-)
-"""Asks how something is calculated: words, unless it brings numbers."""
-_OTHER_QUESTION = re.compile(
-    r"(?:^|[.?!;:,]\s)\s*(?:(?:is|are|am|was|were|does|do|did|has|have|should|can|could|may|must|will|would)\b"
-    r"(?!\s+you\b)|(?:why|who|whose|which|where|explain|describe|define|tell"
-    r"|how (?:is|are|was|were|does|did|come)|what (?:happens|happened))\b)"
-    r"|\bhow (?:reliable|good|bad|safe|accurate|common|important|risky|useful|likely|often) (?:is|are|was|were)\b"
-    r"|\bwhat(?:'s| is| are| counts as)?(?: considered)?(?: an?| the)?"
-    r" (?:good|normal|typical|usual|healthy|ideal|safe|dangerous|reasonable)\b"
-    r"|吗|是否|能否|能不能|要不要|为什么|为何|谁|哪些|哪个|区别|还是|什么是|解释|介绍|什么意思|代表什么|说明什么|意味",
-    re.IGNORECASE,
-)
-"""Asks for a yes, a reason or a choice."""
-_YES_OR_NO = re.compile(
-    r"^\s*(?:is|are|am|was|were|does|do|did|has|have|should|can|could|may|must|will|would)\b(?!\s+you\b)"
-    r"|^[^，,。；;]*(?:吗|是否|能否|能不能|要不要|算不算|合不合)",
-    re.IGNORECASE,
-)
-"""Asks for a yes from its first words on. One number in it is no reason to calculate ("Does the rule of 72 work for
-30 %?"); a case told before the question is ("He died in 1950, is the music free?")."""
-_ADVICE = re.compile(
-    r"(?:^|[.?!;:,]\s|\b(?:and|but)\s)\s*(?:why|where|who|how come|should (?:i|we|he|she|they)"
-    r"(?! (?:do|go|take|accept|proceed)\b)"
-    r"|(?:can|could|may) (?!you\b)(?!\w+ (?:\w+ )?(?:give|take|have|get|borrow|know|ask|see|be)\b)\w+"
-    r"|what (?:should|can|could|do|must) (?:i|we) do|what happens|explain)\b[^.?!;]*[.?!]?\s*$"
-    r"|(?:为什么|为何|怎么办|该不该|应不应该|怎么处理)[^。？?]*[。？?]?\s*$",
-    re.IGNORECASE,
-)
-"""Ends in a question for a reason or for what to do, whatever numbers come before it."""
 _NEW_QUESTION = re.compile(
     r"[?？]|^\s*(?:what|how|why|when|where|who|which|can|could|should|does|do|is|are|may|tell|explain)\b"
     r"|什么|怎么|如何|为什么|是否|吗",
@@ -137,7 +88,7 @@ class ToolCaller:
     with all required arguments in the question, then the one with most arguments found, then the first of
     ``tools.toml``. A tool whose required arguments are all absent, or some of them in a question for a yes, a
     reason or a choice, is only meant if the question asks for a calculation. So is a tool that needs but one
-    argument, in a question for a yes, and any tool where the last question is for a reason or advice.
+    argument, in a question for a yes. None is meant where the last question wants words (see calculations).
     """
 
     def __init__(
@@ -145,14 +96,18 @@ class ToolCaller:
         tools: Sequence[BaseTool],
         patterns: Mapping[str, ToolPattern],
         terms: Mapping[str, ToolTerms] | None = None,
+        words: Sequence[str] = (),
     ) -> None:
         """``patterns`` and ``terms`` by tool name; a tool without a pattern is called by name only.
+
+        ``words``: put right in a question, where they are misspelled.
 
         Raises DataError where the patterns name an unknown tool or argument, or miss a required one.
         """
         self.tools = {tool.name: tool for tool in tools}
         self.patterns = dict(patterns)
         self._terms = dict(terms or {})
+        self._words = tuple(words)
         for name, pattern in self.patterns.items():
             if name not in self.tools:
                 raise DataError(f"tools.toml: no tool {name!r}; tools.py has {sorted(self.tools)}")
@@ -173,7 +128,7 @@ class ToolCaller:
     def for_pack(cls, pack: Pack) -> ToolCaller:
         """The caller of a pack; one without tools if the pack has none or may not run code."""
         tools = pack_tools(pack)
-        return cls(tools, pack.tool_patterns if tools else {})
+        return cls(tools, pack.tool_patterns if tools else {}, words=pack.tool_words)
 
     def required(self, name: str) -> tuple[str, ...]:
         """The arguments of a tool that have no default, in order."""
@@ -181,24 +136,22 @@ class ToolCaller:
 
     def match(self, question: str) -> ToolMatch | None:
         """The tool a question is for, perhaps with arguments missing; None if it is for none."""
-        text = _plain(question)
+        text = self._plain(question)
         if len(text) > LONGEST_QUESTION:
             return None
-        wants_number = _wants_number(text)
-        for_words = not wants_number and not _QUANTITY.search(text)
-        if for_words and _ADVICE.search(text):
+        if wants_words(text):
             return None
-        yes_or_no = for_words and _YES_OR_NO.search(text) is not None
+        number_wanted, yes_wanted = wants_number(text), asks_for_a_yes(text)
         best: tuple[tuple[bool, int], ToolMatch] | None = None
         for name, pattern in self.patterns.items():
             if not _any(pattern.triggers, text) or _any(pattern.unless, text):
                 continue
             match = self._matched(name, question, self._find(name, text))
             required = len(self.required(name))
-            unclear = len(match.missing) == required or _OTHER_QUESTION.search(text)
-            if match.missing and unclear and not wants_number:
+            unclear = len(match.missing) == required or asks_other(text)
+            if match.missing and unclear and not number_wanted:
                 continue
-            if required == 1 and yes_or_no:
+            if required == 1 and yes_wanted:
                 continue
             rank = (not match.missing, len(match.arguments))
             if best is None or rank > best[0]:
@@ -216,7 +169,7 @@ class ToolCaller:
         number stands for the one argument that is missing. A reply that asks something is a new question.
         """
         asked = self.match(question)
-        text = _plain(reply)
+        text = self._plain(reply)
         if asked is None or _NEW_QUESTION.search(text) or self.match(reply) is not None:
             return None
         given = {**asked.arguments, **(known or {})}
@@ -238,7 +191,7 @@ class ToolCaller:
         """
         arguments = self.patterns[match.tool].arguments
         said: dict[str, list[tuple[int, dict[str, object]]]] = {}
-        for place, text in enumerate(map(_plain, told)):
+        for place, text in enumerate(map(self._plain, told)):
             found = self._find(match.tool, text)
             for key in found:
                 if key not in match.arguments and _any(arguments[key].recall, text):
@@ -300,6 +253,10 @@ class ToolCaller:
         schema = cast(type[BaseModel], self.tools[name].get_input_schema())
         return schema.model_fields
 
+    def _plain(self, text: str) -> str:
+        """The text in one line with its quantities in digits and the words that matter spelled right."""
+        return " ".join(put_right(in_digits(text), self._words).split())
+
     def _matched(self, name: str, question: str, arguments: Mapping[str, object]) -> ToolMatch:
         missing = tuple(key for key in self.required(name) if key not in arguments)
         match = ToolMatch(name, dict(arguments), missing)
@@ -323,22 +280,6 @@ class ToolCaller:
             return f"{what.rstrip('.')}: expected a value for {key!r}."
         given = f"{first['input']:g}" if isinstance(first["input"], float) else repr(first["input"])
         return f"{what.rstrip('.')}: got {given}. {first['msg']}."
-
-
-def _plain(text: str) -> str:
-    """The text in one line with its quantities in digits."""
-    return " ".join(in_digits(text).split())
-
-
-def _wants_number(text: str) -> bool:
-    """Whether a question without numbers asks for a result: a calculation, or a quantity of one's own case.
-
-    "How much notice must an employer give?" asks for the rule, "How much notice must I give?" for a number.
-    """
-    if _METHOD.search(text):
-        return False
-    own = _QUANTITY.search(text) is not None and _OWN_CASE.search(text) is not None
-    return own or _CALCULATION.search(text) is not None
 
 
 def _any(patterns: Sequence[str], text: str) -> bool:
