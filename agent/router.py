@@ -69,6 +69,9 @@ READ_IN_CONTEXT = 0.9
 STAYS = 3.0
 """How much likelier than by its text alone a message is for whoever was asked last; chosen on development
 conversations."""
+NOBODYS = 1.5
+"""How much likelier than head and reader say a question alone is nobody's: three of four rows that they learned are
+some domain's. Chosen on development questions."""
 READ_BACK = 2
 """Earlier messages of the user that a text is read with."""
 Readers = Mapping[str, Callable[[], Classifier]]
@@ -169,7 +172,7 @@ class Router:
         topic = search_query(text, history) if history and is_follow_up(text) else ""
         probabilities = self._probabilities(text, before, topic)
         if before and last_domain in self.domains:
-            probabilities = _likelier(probabilities, last_domain)
+            probabilities = _likelier(probabilities, last_domain, STAYS)
         found = clauses(text[:CLIP])
         among = self._asked(text, found, probabilities, before)
         parts = self._parts(text, found, before, among)
@@ -284,12 +287,13 @@ class Router:
         readers, weight = (self._context_readers, READ_IN_CONTEXT) if context else (self._readers, READ)
         made = readers.get(language_of(" ".join([text, *context])))
         if made is None:
-            return shares
+            return shares if context else _likelier(shares, GENERAL, NOBODYS)
         reader = made()
         read = dict(
             zip(reader.labels, reader.probabilities([in_context(text, context)])[0].tolist(), strict=True)
         )
-        return _mixed(shares, read, weight)
+        mixed = _mixed(shares, read, weight)
+        return mixed if context else _likelier(mixed, GENERAL, NOBODYS)
 
     def _shares(self, model: RouteModel, text: str, topic: str = "") -> dict[str, float]:
         row = model.probabilities([text], self._embed)[0].astype(np.float64)
@@ -317,10 +321,10 @@ def _mixed(shares: Mapping[str, float], other: Mapping[str, float], weight: floa
     return {name: share / total for name, share in mixed.items()} if total > 0 else dict(shares)
 
 
-def _likelier(shares: Mapping[str, float], name: str) -> dict[str, float]:
-    """Shares of which one counts STAYS times, with sum 1."""
-    total = 1.0 + (STAYS - 1.0) * shares[name]
-    return {other: share * (STAYS if other == name else 1.0) / total for other, share in shares.items()}
+def _likelier(shares: Mapping[str, float], name: str, times: float) -> dict[str, float]:
+    """Shares of which one counts so many times, with sum 1."""
+    total = 1.0 + (times - 1.0) * shares[name]
+    return {other: share * (times if other == name else 1.0) / total for other, share in shares.items()}
 
 
 def _joined(alone: dict[str, float], together: dict[str, float]) -> dict[str, float]:

@@ -4,7 +4,7 @@ FOLDER holds public sets as JSON Lines (``<domain>/<set>.train.jsonl``), which a
 CARD.md names them with their licences. Only sets that may be redistributed are read, only their train splits,
 and no question that occurs in a dev or test split of the routing sets.
 
-    1. own questions: the packs' route examples and what their notes answer of evidence.jsonl, out_of_scope.jsonl,
+    1. own questions: the packs' route examples and what their notes answer of evidence(_zh).jsonl, out_of_scope.jsonl,
        written.jsonl, and terms.json (each term in two templates that all labels share: how a question is put says
        nothing about who owns it)
     2. the routing set's own rows, then more of the sets it was drawn from
@@ -14,9 +14,9 @@ and no question that occurs in a dev or test split of the routing sets.
     5. with all in one folder, fit on the dev rows from which probability a label is relied on
 
 ``--keep-readers``: the readers of step 4 stay; context readers are trained on from them, the Chinese one from itself.
-``--only head`` makes the head alone, beside the readers that are there, ``--only context`` context readers, from the
-readers that are there, ``--only sets`` set readers, from the context readers that are there; ``--language`` those of
-one language.
+``--only head`` makes the head alone, beside the readers that are there, ``--only alone`` readers of questions alone,
+``--only context`` context readers, from the readers that are there, ``--only sets`` set readers, from the context
+readers that are there; ``--language`` those of one language.
 ``--install`` puts all into this folder.
 """
 
@@ -128,7 +128,7 @@ def own_rows() -> Iterator[Row]:
     for pack in packs:
         for example in route_examples(pack):
             yield {"text": example.text, "label": pack.name}
-        for row in pack.examples("evidence"):
+        for row in (*pack.examples("evidence"), *pack.examples("evidence_zh")):
             # Of one that its notes do not answer, another domain may be the owner.
             if row["gold"]:
                 yield {"text": row["question"], "label": pack.name, "weight": _ANSWERED}
@@ -263,6 +263,15 @@ def _finished(head: Path, dev: Path, *, install: bool) -> float:
     return certainty
 
 
+def make_readers(data: Path, out: Path, languages: Iterable[str], *, install: bool) -> None:
+    """Train readers of questions alone."""
+    rows, dev = training_rows(data), dev_rows(data)
+    for language in languages:
+        best = train_reader(rows, dev, language, out)
+        if install:
+            shutil.copytree(best, SHIPPED / READERS / language, dirs_exist_ok=True)
+
+
 def make_context_readers(data: Path, out: Path, languages: Iterable[str], *, install: bool) -> None:
     """Train context readers from the shipped readers."""
     rows, dev = training_rows(data), dev_rows(data)
@@ -304,7 +313,7 @@ def train_readers(
     random.Random(3).shuffle(alone)
     aside, alone = alone[:_ASIDE], alone[_ASIDE:]
     own_dev = [row for row in dev if language_of(row["text"]) == language]
-    first = start or _train(alone, [*own_dev, *aside], out / f"{language}-alone", epochs=3)
+    first = start or train_reader(rows, dev, language, out)
     follow_ups, several = reading.follow_ups(language), reading.several(language)
     for written in (follow_ups, several):
         random.Random(5).shuffle(written)
@@ -322,6 +331,21 @@ def train_readers(
     random.Random(7).shuffle(both)
     last = _train(both, [*own_dev, *aside], out / language, epochs=2, start=first)
     return read_json(last.parent / "metrics.json")
+
+
+def train_reader(rows: list[Row], dev: list[Row], language: str, out: Path) -> Path:
+    """Train a language's reader of questions alone in ``out/<language>-alone``; gives the folder of the best one."""
+    alone = [row for row in rows if row["lang"] == language]
+    random.Random(3).shuffle(alone)
+    own_dev = [row for row in dev if language_of(row["text"]) == language]
+    chosen_by = [*own_dev, *alone[:_ASIDE]]
+    return _train(_thinned(alone[_ASIDE:]), chosen_by, out / f"{language}-alone", epochs=3)
+
+
+def _thinned(rows: list[Row]) -> list[Row]:
+    """A reader knows no weights: of rows that count less it sees fewer."""
+    chance = random.Random(13)
+    return [row for row in rows if chance.random() < row.get("weight", 1.0)]
 
 
 def train_set_reader(rows: list[Row], language: str, out: Path, start: Path) -> Path:
@@ -376,11 +400,14 @@ def main() -> None:
     parser.add_argument(
         "--keep-readers", action="store_true", help="train head, context and set readers only"
     )
-    parser.add_argument("--only", choices=("head", "context", "sets"), help="train these only")
+    parser.add_argument("--only", choices=("head", "alone", "context", "sets"), help="train these only")
     parser.add_argument("--language", choices=LANGUAGES, action="append", help="with --only; default: all")
     given = parser.parse_args()
     if given.only == "head":
         print(json.dumps(dict(make_head(given.data, given.out, install=given.install)), indent=1))
+        return
+    if given.only == "alone":
+        make_readers(given.data, given.out, given.language or ["en"], install=given.install)
         return
     if given.only:
         make = make_context_readers if given.only == "context" else make_set_readers
