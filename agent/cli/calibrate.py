@@ -77,7 +77,8 @@ def command(
             "nothing to fit on; name a domain with eval/questions.jsonl, or give --questions and --store"
         )
     with step_bar("calibrate") as told:
-        decision, predictions = calibrate(files, load_evidence(evidence), told)
+        cost = pack.manifest.wrong_answer_cost if pack is not None else 1.0
+        decision, predictions = calibrate(files, load_evidence(evidence), told, cost)
     name = domain or "the store"
     with atomic_folder(out) as partial:
         write_json(partial / "decision.json", decision.model_dump())

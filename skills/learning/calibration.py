@@ -34,9 +34,8 @@ from skills.retrieval.columns import document_of
 from skills.retrieval.store import PassageStore
 from skills.retrieval.text import is_chinese
 
-SURE_ENOUGH: Mapping[Risk, float] = {"cautious": 2 / 3, "balanced": 1 / 2, "bold": 1 / 4}
-"""Probability from which a passage is evidence: a wrong answer costs twice as much as none, as much, or a third of it.
-Of calibrated probabilities no other rule costs less (Chow 1970, doi:10.1109/TIT.1970.1054406)."""
+COST: Mapping[Risk, float] = {"cautious": 2.0, "balanced": 1.0, "bold": 1 / 3}
+"""What a wrong answer costs, a needless "I don't know" costing 1, in a domain where that is all the same."""
 SILENT = 20
 """Questions marked unanswerable from which on a file needs no answers taken out of its store: in notes that cover a
 subject densely others answer as well, and would count as mistakes."""
@@ -95,9 +94,14 @@ class Prediction:
 
 
 def calibrate(
-    files: Sequence[tuple[Path, Path, float]], model: EvidenceModel, told: Told = quiet
+    files: Sequence[tuple[Path, Path, float]],
+    model: EvidenceModel,
+    told: Told = quiet,
+    wrong_answer_cost: float = 1.0,
 ) -> tuple[Decision, list[Prediction]]:
     """Fit on (questions, store, weight). Questions: {question, gold: [passage id], answerable?}.
+
+    ``wrong_answer_cost``: of the domain, by which COST is multiplied.
 
     A kind without questions, or Chinese or named with fewer than FEWEST, keeps what ``model`` has for it. Raises
     UserError when nothing can be fitted.
@@ -123,10 +127,18 @@ def calibrate(
         thresholds = (
             _covering(held_out)
             if kind in ("given", "named")
-            else {risk: round(SURE_ENOUGH[risk], 4) for risk in RISKS}
+            else {risk: round(sure_enough(COST[risk] * wrong_answer_cost), 4) for risk in RISKS}
         )
         fitted[kind] = _fit(own, start).model_copy(update={"thresholds": thresholds})
     return Decision(**fitted), predictions
+
+
+def sure_enough(cost: float) -> float:
+    """Probability from which a passage is evidence, if a wrong answer costs so many times what none costs.
+
+    Of calibrated probabilities no other rule costs less (Chow 1970, doi:10.1109/TIT.1970.1054406).
+    """
+    return cost / (1 + cost)
 
 
 def _held_out(samples: Sequence[Sample], start: Fitted) -> list[Prediction]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from skills.grounding.decision import RISKS, Decision
-from skills.learning.calibration import SURE_ENOUGH, Prediction, figures
+from skills.learning.calibration import Prediction, figures
 
 BINS = 10
 
@@ -47,7 +47,7 @@ def report(name: str, decision: Decision, predictions: Sequence[Prediction]) -> 
                 f"| {source} | {risk} | {row['answerable']} | {row['coverage']:.2f} | {row['right']:.2f} "
                 f"| {row['unanswerable']} | {row['unsupported']:.2f} |"
             )
-    sure = ", ".join(f"{risk} {share:.2f}" for risk, share in SURE_ENOUGH.items())
+    sure = ", ".join(f"{risk} {share:.2f}" for risk, share in decision.english.thresholds.items())
     lines += [
         "",
         f"A passage of a store counts as evidence from a probability of: {sure}.",

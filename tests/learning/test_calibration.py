@@ -178,6 +178,15 @@ def test_questions_of_another_store_are_refused(parts: dict[str, Path], tmp_path
         )
 
 
+def test_where_a_wrong_answer_costs_more_more_is_asked_of_a_passage(parts: dict[str, Path]) -> None:
+    model = load_evidence(parts["evidence"] / "best", threads=1)
+    files = [(parts["questions.jsonl"], parts["store"], 1.0)]
+    alike, dear = (calibrate(files, model, wrong_answer_cost=cost)[0].english for cost in (1.0, 3.0))
+    assert alike.weights == dear.weights
+    assert alike.thresholds == {"cautious": 0.6667, "balanced": 0.5, "bold": 0.25}
+    assert dear.thresholds == {"cautious": 0.8571, "balanced": 0.75, "bold": 0.5}
+
+
 def made(pairs: list[tuple[float, bool]]) -> list[Prediction]:
     return [Prediction("q", probability, right, right, "english", 1.0) for probability, right in pairs]
 
