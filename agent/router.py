@@ -216,6 +216,8 @@ class Router:
         shares = reader.probabilities([text[:CLIP]])[0]
         place = int(shares.argmax())
         named = frozenset(reader.labels[place].split(SETS)).intersection(self.domains)
+        if one and best not in named:  # whose a single question is the other readers know better
+            return None
         return named if named and shares[place] >= TRUSTED else None
 
     def _parts(

@@ -220,7 +220,7 @@ class EvidenceModel:
         for signs, item in zip(self.signs(question, open_, rest), open_, strict=True):
             score = self.probability(signs)
             enough = score >= self.decision.fitted(signs.kind).thresholds[self._risk]
-            spans = select_spans(item.passage.text, question)
+            spans = select_spans(item.passage.text, question, told=item.told)
             found.append(Evidence(item.passage, spans, score, enough, item.told))
         if not open_:
             found = [

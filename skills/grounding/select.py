@@ -18,6 +18,8 @@ from skills.retrieval.text import sentences, terms
 
 LIMIT = 700
 """Characters of evidence in a prompt: about 150 tokens."""
+JUDGED = 10.0
+"""Weight, beside that of shared terms, of how near the question is to a judged one that a sentence answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +62,23 @@ def sentence_scores(texts: Sequence[str], question: str) -> list[float]:
     ]
 
 
-def select_spans(text: str, question: str, limit: int = LIMIT) -> tuple[tuple[int, int], ...]:
+def select_spans(
+    text: str, question: str, limit: int = LIMIT, told: Sequence[tuple[int, float]] = ()
+) -> tuple[tuple[int, int], ...]:
     """Spans [start, end) of ``text`` to read for ``question``, in order, at most ``limit`` characters in all
-    (at least one sentence). Neighbours are joined."""
+    (at least one sentence). Neighbours are joined.
+
+    ``told``: (number of a sentence, from 1; how near the question is to a judged one that it answers).
+    """
     if not text.strip():
         return ()
     has_rows = bool(tables.rows(text))
     if len(text) <= limit and not has_rows:
         return ((len(text) - len(text.lstrip()), len(text.rstrip())),)
     parts = units(text)
-    scores = sentence_scores([text[slice(*part.span)] for part in parts], question)
+    near = dict(told)
+    shared = sentence_scores([text[slice(*part.span)] for part in parts], question)
+    scores = [score + JUDGED * near.get(number, 0.0) for number, score in enumerate(shared, start=1)]
     # Ties go to the earlier sentence: the lead states what the rest explains.
     order = sorted(range(len(parts)), key=lambda index: (-scores[index], index))
     chosen: list[int] = []

@@ -53,7 +53,10 @@ ITEMS: dict[str, list[dict[str, Any]]] = {
             "question": "What is the difference between legal and physical custody?",
             "gold": ["custody-and-protection#best-interests-of-the-child"],
         },
-        {"question": "What is adverse possession?", "gold": ["real-property#adverse-possession"]},
+        {
+            "question": "What is adverse possession of land in property law?",
+            "gold": ["real-property#adverse-possession"],
+        },
         {
             "question": "How much notice does a lodger in England get?",
             "gold": ["renting-england#lodgers-and-unlawful-eviction"],

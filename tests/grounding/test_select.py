@@ -21,6 +21,14 @@ def test_long_passage_is_cut_to_what_bears_on_the_question() -> None:
     assert len(read) <= 260
 
 
+def test_a_judged_sentence_is_read_though_it_shares_no_word() -> None:
+    last = len(units(LONG))
+    spans = select_spans(LONG, "what about item 31?", limit=200, told=((last, 0.5),))
+    text = "".join(LONG[slice(*span)] for span in spans)
+    assert units(LONG)[-1].text in text
+    assert "31" in text
+
+
 def test_table_rows_are_chosen_and_written_with_headers() -> None:
     text = "(In thousands) | 2019 | 2018\nRevenue | 4,013 | 3,249\nCosts | (822) | (17)\nTax | 3 | 2"
     spans = select_spans(text, "What was the revenue in 2019?")
