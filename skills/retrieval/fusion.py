@@ -28,6 +28,8 @@ _MENTION_FROM, _MENTION_FULL = 0.6, 0.9
 """Share of a title's weight from which it counts as named, and from which fully."""
 _KNOWN = 8.0
 """Weight of how near the query is to a question that a row is known to answer."""
+_SEEN = 5
+"""So many come first with the nearest in meaning among them."""
 _LONG_NAME = 10.0
 """idf sum at which a name is half convincing by itself; a single common word has about 4."""
 
@@ -102,4 +104,18 @@ def fuse(signals: Signals, weights: Weights = ENGLISH) -> Array:
     document = weights.document * _spread(signals.document)
     meaning = _spread(signals.dense) + weights.title * _spread(signals.dense_title)
     named = _MENTION * _mention(signals.coverage, signals.matched)
-    return words + document + meaning + named + _KNOWN * signals.known
+    scores = words + document + meaning + named + _KNOWN * signals.known
+    return scores if named.any() else _with_nearest(scores, signals.dense)
+
+
+def _with_nearest(scores: Array, dense: Array) -> Array:
+    """The scores, but that of the row nearest in meaning puts it among the first _SEEN: where the query has none of
+    the words of what answers it, words leave it far behind. Not where a title is named: another's text may be
+    nearer."""
+    if len(scores) <= _SEEN:
+        return scores
+    nearest = int(np.argmax(dense))
+    last, before = np.sort(scores)[-_SEEN : 2 - _SEEN]
+    return np.where(
+        (np.arange(len(scores)) == nearest) & (scores < last), (last + before) / 2, scores
+    ).astype(scores.dtype)

@@ -82,3 +82,28 @@ def test_a_row_without_any_match_is_not_nominated(signals: Signals) -> None:
     none = np.zeros(1, dtype=np.float32)
     columns = [np.append(getattr(signals, name), none) for name in ("coverage", "matched", "body", "phrase")]
     assert nominate(*columns)[-1] == pytest.approx(0.0)
+
+
+def test_the_nearest_in_meaning_is_among_the_first_five_unless_a_title_is_named() -> None:
+    rows = 9
+    words = [30.0 - 3.0 * row for row in range(rows)]
+    dense = [0.9 - 0.01 * row for row in range(rows - 1)] + [
+        0.95
+    ]  # nearest, though it has fewest of the words
+    place = np.argsort(
+        -fuse(made(rows, dense=dense, body=words, phrase=words, document=words)), kind="stable"
+    ).tolist()
+    assert place.index(rows - 1) == 4
+    assert [row for row in place if row != rows - 1] == list(range(rows - 1))
+    title = [1.0] + [0.0] * (rows - 1)
+    signals = made(
+        rows,
+        dense=dense,
+        body=words,
+        phrase=words,
+        document=words,
+        coverage=title,
+        matched=[20 * share for share in title],
+    )
+    named = np.argsort(-fuse(signals), kind="stable").tolist()
+    assert named.index(rows - 1) > 4
