@@ -22,7 +22,7 @@ _QUANTITY = re.compile(
     re.IGNORECASE,
 )
 _OWN_CASE = re.compile(
-    r"\b(?:I|I'm|my|me|we|our|his|her|the patient's|of mine|am i)\b|我|咱"
+    r"\b(?:I|I'm|my|me|we|our|his|her|the patient's|of mine)\b|我|咱"
     # Chinese leaves out the subject: 借了朋友30万, 年薪25万要交多少
     r"|(?:借|欠|存|投|买|贷|干|做|工作|入职|签)了(?=.*\d)|(?=.*\d).*(?:要|得|该|能|可以)(?:交|缴|拿|付|还|赔|领)(?:到)?多少",
     re.IGNORECASE,
@@ -58,6 +58,7 @@ _CLAUSE_END = re.compile(
     r"|who|whose|which|where|when|what|how)\b)|，",
     re.IGNORECASE,
 )
+"""What parts a case from the question that ends its sentence."""
 _QUESTION = re.compile(
     r"^\W*(?:(?:and|but|so|or|ok|please|then|now)\W+)*(?:(?:is|are|am|was|were|does|do|did|should|can|could|may|must|will"
     r"|would|why|who|whose|which|where|how|what|what's|when|explain|describe|tell|any)\b"
@@ -65,6 +66,7 @@ _QUESTION = re.compile(
     r"|吗|呢[？?]?$|是否|能否|能不能|可不可以|要不要|会不会|有没有|是不是|该不该|算不算|够不够|为什么|为何|谁|哪|怎么|如何|什么|还是|区别|意味",
     re.IGNORECASE,
 )
+"""Begins or ends like a question, in a single clause."""
 _WORDS = re.compile(
     r"^\W*(?:(?:and|but|so|or|ok)\W+)*(?:why|who|whom|where|what happens|what questions"
     r"|what(?:'s| is) the (?:\w+est|best) (?:way|thing)|what (?:does|do) (?:that|this|the|such an?) \w+ mean"
@@ -73,6 +75,7 @@ _WORDS = re.compile(
     r"|(?:can|could|may|should) (?:i|we|he|she|they) (?:sue|refuse|complain|ask))\b",
     re.IGNORECASE,
 )
+"""No figure answers it, whatever words of measure it has."""
 _DECIDED = re.compile(
     r"\b(?:above|below|over|under|beyond|exceed\w*|more than|less than|higher|lower|longer|shorter|bigger|smaller"
     r"|enough|within|reach\w*|beat|at least|at most|too (?:much|late|low|high|little)|in time|late|in force|expired?"

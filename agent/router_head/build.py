@@ -309,10 +309,7 @@ def train_readers(
 ) -> Mapping[str, Any]:
     """Train a language's reader in ``out/<language>-alone``, or ``start`` with one, and from there its context reader
     in ``out/<language>``; gives the latter's metrics."""
-    alone = [row for row in rows if row["lang"] == language]
-    random.Random(3).shuffle(alone)
-    aside, alone = alone[:_ASIDE], alone[_ASIDE:]
-    own_dev = [row for row in dev if language_of(row["text"]) == language]
+    aside, alone, own_dev = _of_language(rows, dev, language)
     first = start or train_reader(rows, dev, language, out)
     follow_ups, several = reading.follow_ups(language), reading.several(language)
     for written in (follow_ups, several):
@@ -335,11 +332,15 @@ def train_readers(
 
 def train_reader(rows: list[Row], dev: list[Row], language: str, out: Path) -> Path:
     """Train a language's reader of questions alone in ``out/<language>-alone``; gives the folder of the best one."""
+    aside, alone, own_dev = _of_language(rows, dev, language)
+    return _train(_thinned(alone), [*own_dev, *aside], out / f"{language}-alone", epochs=3)
+
+
+def _of_language(rows: list[Row], dev: list[Row], language: str) -> tuple[list[Row], list[Row], list[Row]]:
+    """A language's rows that a reader is not trained on, the others, and its dev rows."""
     alone = [row for row in rows if row["lang"] == language]
     random.Random(3).shuffle(alone)
-    own_dev = [row for row in dev if language_of(row["text"]) == language]
-    chosen_by = [*own_dev, *alone[:_ASIDE]]
-    return _train(_thinned(alone[_ASIDE:]), chosen_by, out / f"{language}-alone", epochs=3)
+    return alone[:_ASIDE], alone[_ASIDE:], [row for row in dev if language_of(row["text"]) == language]
 
 
 def _thinned(rows: list[Row]) -> list[Row]:
