@@ -36,8 +36,12 @@ _WORDS = (
     (re.compile(r"\bto the power of\b|\^", re.I), "**"),
     (re.compile(r"\bsquared\b"), "**2"),
 )
-_NO_SUM = re.compile(r"\d{4}-\d{1,2}-\d{1,2}|\d{1,2}/\d{1,2}/\d{2,4}|\d{2,3}/\d{2,3}|24/7")
-"""Dates, blood pressures and the like."""
+_NO_SUM = re.compile(
+    r"\d{4}-\d{1,2}-\d{1,2}|\d{1,2}/\d{1,2}/\d{2,4}|\d{2,3}\s*(?:/|over)\s*\d{2,3}|24/7|[\d.]+\s*[%％]"
+    r"|[+-]\d+\.\d\d\s*/\s*[+-]\d+\.\d\d\s*x\s*\d+",
+    re.IGNORECASE,
+)
+"""Dates, blood pressures, single percentages, strengths of glasses and the like."""
 _SUM = re.compile(r"[\d\s.()+*/-]+")
 _OPERATORS: dict[type[ast.operator], Callable[[Decimal, Decimal], Decimal]] = {
     ast.Add: operator.add,

@@ -9,6 +9,21 @@ Courtesy = Literal["greeting", "thanks", "farewell", "agreement", "help"]
 
 _FEW = r"(?:\W+\w+){0,2}\W*$"
 """A few words after it: more are a question."""
+_AGREES = (
+    r"lol|haha+|wow|ok(?:ay)?|great|good|cool|nice|yes|yeah|yep|yup|no|nope|nah|sure|fine|perfect|alright|all right"
+    r"|brilliant|awesome|excellent|got it|i see|makes sense|understood|interesting|whatever|never ?mind"
+)
+_WITH_IT = (
+    r"thanks?|thank you|thx|cheers|please|then|now|for now|mate|man|really|very|so|oh|and|right|will do|sounds|to know"
+    r"|point|idea|news|stuff|job|answer|advice|problem|worries|way|more questions|(?:that|this|it)(?:['’]?s| is)?"
+    r"|all|i(?:['’]?m| am)|helps?|helpful|not|to me|i will|i['’]?ll|check|try"
+)
+"""What agreement is said with: "no worries", "yes, that helps". Anything else tells something: "no will"."""
+_ASKS_ON = (
+    r"(?:\b(?:also|but|what|how|why|when|where|who|which|can|could|does|should)\b"
+    r"|[,.;!]\s*(?:and |now |ok(?:ay)?,? )?(?:my|our|he|she|they|is|are|do|if)\b)"
+)
+"""What follows thanks that are not all: "thanks! also what's a healthy weight"."""
 _KINDS: tuple[tuple[Courtesy, re.Pattern[str]], ...] = (
     (
         "help",
@@ -22,12 +37,13 @@ _KINDS: tuple[tuple[Courtesy, re.Pattern[str]], ...] = (
     (
         "thanks",
         re.compile(
-            r"^\W*(?:(?:ok(?:ay)?|great|good|cool)\W+)?(?:thanks?|thank you|thx|cheers|many thanks)\b[^?？]{0,40}$"
+            r"^\W*(?:(?:ok(?:ay)?|great|good|cool)\W+)?(?:thanks?|thank you|thx|cheers|many thanks)\b"
+            rf"(?![^?？]*{_ASKS_ON})[^?？]{{0,40}}$"
             r"|^\W*(?:you(?:['’]?re| are) (?:a |an |the |so |very )*"
             r"(?:star|best|legend|lifesaver|great|amazing|awesome|helpful|kind)\b"
             r"|(?:that['’]?s|that is|this is|that was) (?:all|it|great|perfect|enough|(?:very |so )?helpful)\b"
             r"|i appreciate\b)(?:\W+\w+){0,5}[^\w?？]*$"
-            r"|^\W*(?:非常)?(?:谢谢|多谢|感谢|辛苦了)|^[^?？吗呢]*(?:懂得真多|太棒了|真厉害|帮大忙了|没别的(?:问题|事)?了)",
+            r"|^\W*(?:非常)?(?:谢谢|多谢|感谢|辛苦了)[^?？吗呢怎什哪多几]{0,20}$|^[^?？吗呢]*(?:懂得真多|太棒了|真厉害|帮大忙了|没别的(?:问题|事)?了)",
             re.IGNORECASE,
         ),
     ),
@@ -46,9 +62,10 @@ _KINDS: tuple[tuple[Courtesy, re.Pattern[str]], ...] = (
     (
         "agreement",
         re.compile(
-            r"^\W*(?:lol|haha+|wow|ok(?:ay)?|great|good|cool|yes|no|fine|perfect|got it|i see|whatever|never mind)"
-            rf"{_FEW}|^\W*(?:好的|明白了|知道了|嗯|哈哈|厉害|不用了|没事了)",
-            re.I,
+            rf"^\W*(?:{_AGREES})\b(?:\W+(?:{_AGREES}|{_WITH_IT})\b){{0,6}}\W*$"
+            r"|^\W*(?:好的|明白了|知道了|嗯|哈哈|厉害|不用了|没事了)"
+            r"(?:[好的嗯哦啊了呀啦哈太谢你您行吧先]|收到|感谢|您忙|先这样|知道|明白|可以|这样|没问题|没事|不用|\W)*$",
+            re.IGNORECASE,
         ),
     ),
 )

@@ -184,7 +184,8 @@ class Router:
             # A follow-up has one owner; the shares of a second one come from what it leans on.
             chosen = [name for name in (order[0], *([] if before else further)) if name != GENERAL]
             domains, parts = tuple(chosen) if order[0] != GENERAL else (), ()
-            if domains and among is not None and len(among) == 1:
+            # The set reader has not read what was said before.
+            if domains and among is not None and len(among) == 1 and not before:
                 domains = tuple(among)
         unclear = not domains and max(probabilities.values()) < self._shipped.certainty
         leans = self._leans(text, before, domains)
@@ -237,7 +238,8 @@ class Router:
             among |= self._new.intersection(asked_of)
         if among is not None:
             return shared_out(text, found, shares, GENERAL, among) if len(among) > 1 else ()
-        return divided(found, shares, GENERAL) if len(asking) > 1 else ()
+        # A follow-up has one owner, where the reader is not sure of several.
+        return divided(found, shares, GENERAL) if len(asking) > 1 and not before else ()
 
     def explain(self, text: str, *, words: int = 8) -> Explanation:
         """The decision and the words that mattered most for the likeliest label."""

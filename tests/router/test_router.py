@@ -268,6 +268,21 @@ def test_several_questions_go_to_their_owners(shipped: Path, garden: Pack, saili
     ]
 
 
+def test_a_follow_up_has_one_owner_unless_a_reader_is_sure_of_several(
+    shipped: Path, garden: Pack, sailing: Pack
+) -> None:
+    text = "What is the best mulch for roses, and how do I choose a mainsail and rudder?"
+    history = [Turn("user", "My compost is wet."), Turn("assistant", "Turn it.")]
+    router = _router([garden, sailing], shipped)
+    assert len(router.route(text).domains) == 2
+    routed = router.route(text, history, "garden")
+    assert (len(routed.domains), routed.parts) == (1, ())
+    embed, reader = _embed_with(lambda name: Words()), Asks("garden+sailing")
+    model, readers = RouteModel.load(shipped), {"en": lambda: reader}
+    sure = Router(("garden", "sailing"), model, None, embed, set_readers=readers)  # type: ignore[arg-type]
+    assert sure.route(text, history, "garden").domains == ("garden", "sailing")
+
+
 class Asks(Certain):
     """A set reader."""
 
