@@ -123,7 +123,7 @@ def make_plan(
         # it is not sure of that, a message that has the form of a follow-up is one.
         if courtesy_of(question):
             domains = ()
-        elif follows and not domains and routed.probabilities.get("general", 0.0) < ELSEWHERE:
+        elif follows and routed.unclear:
             domains = (last_domain,)
         follows = last_domain in domains and (routed.leans or is_follow_up(question) or tells)
     elif follows:
