@@ -37,7 +37,7 @@ from agent.planner import is_follow_up, search_query
 from skills.errors import DataError
 from skills.files import atomic_folder, read_jsonl, sha256_file, sha256_text
 from skills.home import cache_folder
-from skills.learning.classifier import Classifier, load_classifier
+from skills.learning.classifier import Classifier, Panel, load_classifier
 from skills.learning.linear import CLIP, Array
 from skills.learning.route import (
     GENERAL,
@@ -58,7 +58,8 @@ OUT_OF_SCOPE = Path(__file__).with_name("out_of_scope.jsonl")
 READERS = "readers"
 """Folder beside the shipped head with classifiers (skills.learning.classify) of questions, by language."""
 CONTEXT_READERS = "context_readers"
-"""The same of texts in a context (see in_context). One that learned those reads a question alone a little worse."""
+"""The same of texts in a context (see in_context). One that learned those reads a question alone a little worse.
+"en.2" is a second one of that language, on another encoder: the two err in different places."""
 SET_READERS = "set_readers"
 """The same of requests: which domains are asked something; a label is their names, joined by SETS."""
 SETS = "+"
@@ -74,7 +75,7 @@ NOBODYS = 1.5
 some domain's. Chosen on development questions."""
 READ_BACK = 2
 """Earlier messages of the user that a text is read with."""
-Readers = Mapping[str, Callable[[], Classifier]]
+Readers = Mapping[str, Callable[[], "Classifier | Panel"]]
 """By language; loaded when called."""
 NEWCOMER_VERSION = "1"
 """Part of the cache key: raise it when fitting gives another head."""
@@ -306,8 +307,15 @@ class Router:
 
 
 def _readers(folder: Path) -> Readers:
-    """The classifiers of a folder by its folders' names; each is loaded when it is first asked, and once."""
-    return {place.name: cache(partial(load_classifier, place)) for place in sorted(folder.glob("*"))}
+    """The classifiers of a folder by the languages in its folders' names, loaded when first asked, and once."""
+    places: dict[str, list[Path]] = {}
+    for place in sorted(folder.glob("*")):
+        places.setdefault(place.name.partition(".")[0], []).append(place)
+    return {language: cache(partial(_load, found)) for language, found in places.items()}
+
+
+def _load(places: Sequence[Path]) -> Classifier | Panel:
+    return load_classifier(places[0]) if len(places) == 1 else Panel([load_classifier(at) for at in places])
 
 
 def in_context(text: str, context: Sequence[str]) -> str:

@@ -52,6 +52,21 @@ class Classifier:
         return softmax(self.logits(texts))
 
 
+class Panel:
+    """Classifiers of the same labels that count alike: the geometric mean of their probabilities."""
+
+    def __init__(self, classifiers: Sequence[Classifier]) -> None:
+        """Raises DataError where their labels differ."""
+        self.labels = classifiers[0].labels
+        self._classifiers = classifiers
+        if odd := [other.labels for other in classifiers if other.labels != self.labels]:
+            raise DataError(f"classifiers of one panel should have the labels {self.labels}; found {odd[0]}")
+
+    def probabilities(self, texts: Sequence[str]) -> Array:
+        """(texts, labels); rows sum to 1."""
+        return softmax(np.mean([each.logits(texts) for each in self._classifiers], axis=0))
+
+
 def load_classifier(folder: Path, *, threads: int = 2) -> Classifier:
     """Load what a `train classify` run left in ``folder``.
 

@@ -15,6 +15,7 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -49,19 +50,37 @@ class Batch:
     """(rows, longest): 1 for tokens, 0 for padding."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Tokenizer:
+    """A tokenizer that the encoders of one model share: the multilingual one takes 280 MB."""
+
+    tokenizer: Tokenizer
+    truncation: threading.Lock
+    """Held while it is set and used: the tokenizer keeps its truncation as state."""
+
+
+@cache
+def _tokenizer(file: Path, _changed: int) -> _Tokenizer:
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(file))
+    tokenizer.no_padding()
+    return _Tokenizer(tokenizer, threading.Lock())
+
+
 class Encoder:
     """Tokenizer and session of one encoder; made by :func:`load_encoder`. Threads may share it."""
 
     def __init__(
-        self, tokenizer: Tokenizer, session: InferenceSession, *, dimension: int, positions: int
+        self, tokenizer: _Tokenizer, session: InferenceSession, *, dimension: int, positions: int
     ) -> None:
         self.dimension = dimension
         """Width of a hidden state."""
         self.positions = positions
         """Longest input that the model takes, in tokens."""
-        self._tokenizer = tokenizer
+        self._tokenizer = tokenizer.tokenizer
         self._session = session
-        self._truncation = threading.Lock()  # the tokenizer keeps its truncation as state
+        self._truncation = tokenizer.truncation
 
     def tokenize(self, texts: Texts, max_tokens: int = 256) -> list[Encoding]:
         """Tokens of texts, or of pairs as ``[CLS] a [SEP] b [SEP]`` with token types 0 and 1.
@@ -154,7 +173,6 @@ def load_encoder(
     """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read on import: no event store in the user's cache
     import onnxruntime
-    from tokenizers import Tokenizer
 
     config = read_config(model_folder)
     tokenizer_file = model_folder / "tokenizer.json"
@@ -163,8 +181,7 @@ def load_encoder(
             f"encoder folder {str(model_folder)!r} has no 'tokenizer.json'", subject=model_folder
         )
     graph = _graph_file(model_folder, lora, precision or fast_precision())
-    tokenizer = Tokenizer.from_file(str(tokenizer_file))
-    tokenizer.no_padding()
+    tokenizer = _tokenizer(tokenizer_file, tokenizer_file.stat().st_mtime_ns)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from agent.cli.main import app
 from skills.errors import DataError, ModelError, UserError
 from skills.files import read_json, read_jsonl, write_json, write_jsonl
-from skills.learning.classifier import load_classifier
+from skills.learning.classifier import Panel, load_classifier
 from skills.learning.classify import ClassifyConfig, train
 
 TEXTS = {
@@ -59,6 +59,22 @@ def test_texts_get_their_labels_in_the_served_model_too(model: Path) -> None:
     shares = classifier.probabilities([text for texts in TEXTS.values() for text in texts])
     assert shares.argmax(1).tolist() == [0, 0, 0, 1, 1, 1]
     assert np.allclose(shares.sum(1), 1.0)
+
+
+def test_a_panel_is_the_geometric_mean_of_classifiers_with_the_same_labels(
+    model: Path, rows: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    other = load_classifier(_train(rows, tiny_encoder, tmp_path / "other", model), threads=1)
+    one = load_classifier(model, threads=1)
+    texts = ["nausea city", "green drug rash"]
+    product = np.sqrt(one.probabilities(texts) * other.probabilities(texts))
+    panel = Panel([one, other])
+    assert panel.labels == one.labels
+    assert np.allclose(panel.probabilities(texts), product / product.sum(1, keepdims=True), atol=1e-5)
+    write_jsonl(tmp_path / "more.jsonl", [{"text": "red", "label": name} for name in ("colour", "drug")] * 6)
+    odd = load_classifier(_train(tmp_path / "more.jsonl", tiny_encoder, tmp_path / "odd"), threads=1)
+    with pytest.raises(DataError, match="should have the labels"):
+        Panel([one, odd])
 
 
 def test_predict_keeps_rows_in_order_with_their_fields(model: Path, tmp_path: Path) -> None:

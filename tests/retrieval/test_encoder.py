@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,17 @@ def test_tokens_carry_types_sides_and_offsets_and_are_cut(model: Path) -> None:
     assert cut.ids == [2, 5, 6, 3, 8, 8, 8, 8, 8, 3]
     (longest,) = encoder.tokenize(["bond " * 100], max_tokens=10_000)
     assert len(longest.ids) == 40
+
+
+def test_encoders_of_one_model_share_its_tokenizer_and_cut_as_each_wants(model: Path, lora: Path) -> None:
+    one, other = load_encoder(model, None, "fp32", threads=1), load_encoder(model, lora, "fp32", threads=1)
+    text = " ".join(["bond"] * 40)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(
+            pool.map(lambda size: len((one, other)[size % 2].tokenize([text], size)[0].ids), range(4, 36))
+        )
+    assert found == list(range(4, 36))
+    assert one._tokenizer is other._tokenizer
 
 
 def test_batches_hold_every_input_once(model: Path) -> None:

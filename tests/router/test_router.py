@@ -428,3 +428,21 @@ def test_a_medical_follow_up_stays_medical(weights_home: Path) -> None:
     router = Router.load(packs)
     assert router.route("and for children?", history).domains == ("medical",)
     assert router.route("那小孩呢？", [Turn("user", "布洛芬成人一次吃多少？")]).domains == ("medical",)
+
+
+CONVERSATIONS = [
+    ("Can my landlord keep the deposit?", "not even for the painting?", "legal"),
+    ("Who gets the house if there are no children?", "no will", "legal"),
+    ("how do I pay on the ferries in Greece", "only cash?", ""),
+    ("is 5mg of melatonin too much", "who won the cup final last night", ""),
+    ("Am I entitled to a pension after ten years?", "is that gross or net?", "finance"),
+    ("How does an ETF work?", "my knee has been swollen since Sunday, should I rest it?", "medical"),
+]
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize(("before", "text", "domain"), CONVERSATIONS)
+def test_the_shipped_router_in_conversations(weights_home: Path, before: str, text: str, domain: str) -> None:
+    router = Router.load(discover()[0])
+    last = next(iter(router.route(before).domains), "")
+    assert router.route(text, [Turn("user", before)], last).domains == ((domain,) if domain else ())
