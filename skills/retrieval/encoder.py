@@ -61,6 +61,7 @@ class _Tokenizer:
 
 @cache
 def _tokenizer(file: Path, _changed: int) -> _Tokenizer:
+    """``_changed``: when the file was; another one under the same name is read anew."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(file))
