@@ -114,8 +114,7 @@ def _with_nearest(scores: Array, dense: Array) -> Array:
     nearer."""
     if len(scores) <= _SEEN:
         return scores
-    nearest = int(np.argmax(dense))
+    near = dense == dense.max()
+    nearest = near & (scores == scores[near].max())  # of equally near ones the best, whatever their order
     last, before = np.sort(scores)[-_SEEN : 2 - _SEEN]
-    return np.where(
-        (np.arange(len(scores)) == nearest) & (scores < last), (last + before) / 2, scores
-    ).astype(scores.dtype)
+    return np.where(nearest & (scores < last), (last + before) / 2, scores).astype(scores.dtype)
