@@ -17,6 +17,7 @@ from agent.events import Routed
 from agent.mcp import require_extra
 from agent.mcp.client import McpServers
 from agent.mcp.settings import read_servers
+from agent.model_planner import Planner, by_rules
 from agent.parts import Parts
 from agent.plan import TOOLS
 from agent.record import Identity
@@ -88,18 +89,21 @@ class College:
         broken: Sequence[Domain] = (),
         engine: Callable[[], Engine] | None = None,
         tools: Callable[[], ToolRegistry] = ToolRegistry,
+        planner: Callable[[], Planner] = lambda: by_rules,
         close: Callable[[], None] = lambda: None,
     ) -> None:
-        """``tools``: makes the registry of all the members' tools and those that belong to no domain."""
+        """``tools``: makes the registry of all the members' tools and those that belong to no domain. ``planner``:
+        makes what goes over the rules' plans."""
         self._members = {member.domain.name: member for member in members}
         if len(self._members) != len(members):
             names = [member.domain.name for member in members]
             raise DataError(f"two members have one name: {sorted(names)}", subject=members)
-        self._make_router, self._make_tools = router, tools
+        self._make_router, self._make_tools, self._make_planner = router, tools, planner
         self._engine, self._close = engine, close
         self._broken = tuple(broken)
         self._errors: dict[str, str] = {}
         self._router: Router | None = None
+        self._planner: Planner | None = None
         self._tools: ToolRegistry | None = None
         self._skills: dict[tuple[str, Path | None], Skill] = {}
         self._callers: dict[str, ToolCaller] = {}
@@ -180,6 +184,14 @@ class College:
             return self._router
 
     @property
+    def planner(self) -> Planner:
+        """What goes over the plan that the rules made of a request."""
+        with self._lock:
+            if self._planner is None:
+                self._planner = self._make_planner()
+            return self._planner
+
+    @property
     def engine(self) -> Engine:
         """What runs the base model and the adapters, each named like its domain. Raises UserError without one."""
         if self._engine is None:
@@ -206,7 +218,7 @@ class College:
         with self._lock:
             self._skills.clear()
             self._callers.clear()
-            self._router = self._tools = None
+            self._router = self._tools = self._planner = None
             self._close()
 
 
@@ -254,6 +266,7 @@ def compose_college(settings: Settings) -> College:
         broken=[_broken_domain(pack) for pack in broken],
         engine=parts.engine,
         tools=parts.tools,
+        planner=parts.planner,
         close=parts.close,
     )
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.mcp.client import McpServers
+from agent.model_planner import ModelPlanner, Planner, by_rules
 from agent.record import Identity
 from agent.settings import Settings
 from agent.tools import ToolRegistry
@@ -80,6 +81,15 @@ class Parts:
             # The model loads while the question is routed and its evidence is found.
             threading.Thread(target=_warm_up, args=(engine,), name="warm-up", daemon=True).start()
         return self._engine
+
+    def planner(self) -> Planner:
+        """What goes over the rules' plans: nothing, or the base model where the settings say so."""
+        if self._settings.planner == "rules":
+            return by_rules
+        from skills.llm.chat_model import CollegiumChatModel
+
+        domains = {pack.name: pack.manifest.description or pack.manifest.title for pack in self._packs}
+        return ModelPlanner(CollegiumChatModel(engine=self.engine()), domains)
 
     def skill(self, pack: Pack, folder: Path | None) -> Skill:
         from skills.grounding.checker import load_checker

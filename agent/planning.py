@@ -183,6 +183,8 @@ class PlanningNodes:
             must_answer=options.passages is not None or options.store is not None,
         )
         brought = options.domain is not None or options.passages is not None or options.store is not None
+        if not brought:
+            plan = self._college.planner(read.text or state["asked"], plan, self._turns(state, options))
         alone = len(plan.steps) == 1 or plan.reason in ("out_of_scope", "unclear")
         if alone and not brought and (owner := self._owner_of_tool(state["question"], bool(plan.steps))):
             plan = plan if owner in (step.domain for step in plan.steps) else Plan((Step(owner),))

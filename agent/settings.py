@@ -9,7 +9,7 @@ import json
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, StrictInt, StrictStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     """Contexts that llama.cpp keeps, for as many adapters or conversations in turn; each costs memory."""
     risk: Risk = "balanced"
     """How sure a skill has to be of its evidence before it answers: cautious, balanced or bold."""
+    planner: Literal["rules", "model"] = "rules"
+    """Who plans: rules, or the base model held to a JSON schema, for bases that plan better than they do (see
+    ``collegium eval planning``)."""
     domains: Paths = ()
     """Folders of packs besides the installed ones: a pack itself, or a folder of packs."""
     trusted_domains: Paths = ()

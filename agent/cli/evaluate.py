@@ -123,7 +123,9 @@ def planning(
     split: Split = "test",
     as_json: AsJson = False,
 ) -> None:
-    """Requests to several domains, follow-ups and calculators: the right ones, with 95 % intervals."""
+    """Requests to several domains, follow-ups and calculators: the right ones, with 95 % intervals. With
+    COLLEGIUM_PLANNER=model the base model plans."""
+    from agent.composition import compose_college
     from agent.evaluation.planning import SPLITS, scores
     from agent.router import Router
     from agent.settings import make_settings
@@ -134,8 +136,12 @@ def planning(
         raise UserError(f"--split {split!r}: expected one of {SPLITS}")
     settings = make_settings()
     packs, _ = discover(settings.domains, settings.trusted_domains)
-    found = scores(split, Router.load(packs), {pack.name: ToolCaller.for_pack(pack) for pack in packs})
-    _show_shares(found, as_json)
+    callers = {pack.name: ToolCaller.for_pack(pack) for pack in packs}
+    college = compose_college(settings)
+    try:
+        _show_shares(scores(split, Router.load(packs), callers, college.planner), as_json)
+    finally:
+        college.close()
 
 
 @app.command("memory")

@@ -1,4 +1,5 @@
-"""Scores of routing, planning and tool calls on the sets written for this project (``sets/``); no language model.
+"""Scores of routing, planning and tool calls on the sets written for this project (``sets/``); no language model, but
+that of a planner that goes over the rules' plans.
 
 several_domains  {text, parts: [{domain, text}]}: which domains are asked, and whether each is asked its own part
 follow_ups       {history: [text], text, label}: whom the last of several turns goes to
@@ -9,12 +10,13 @@ tools.<domain>   {text, tool, arguments, missing?}: which calculator is called, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
-from agent.events import Part, Routed
+from agent.model_planner import Planner, by_rules
+from agent.plan import Plan, Step
 from agent.planner import make_plan
 from agent.router import GENERAL, Router
 from skills.errors import CollegiumError
@@ -28,16 +30,25 @@ _CLOSE = 1e-3
 """Relative difference up to which two numbers are one."""
 
 Row = Mapping[str, Any]
+Planned = Callable[..., Plan]
+"""(text, history, the domain asked last) -> the plan of the turn; history and domain may be left out."""
 Outcome = tuple[str, bool]
 """(what is measured, whether it was right)"""
 
 
-def scores(split: str, router: Router, callers: Mapping[str, ToolCaller]) -> dict[str, dict[str, float]]:
+def scores(
+    split: str, router: Router, callers: Mapping[str, ToolCaller], planner: Planner = by_rules
+) -> dict[str, dict[str, float]]:
     """{figure: {share, low, high, n}} of all sets; tools of the domains in ``callers``."""
+
+    def planned(text: str, history: Sequence[Turn] = (), last: str = "") -> Plan:
+        rules = make_plan(text, router.route(text, history, last), history=history, last_domain=last)
+        return planner(text, rules, history)
+
     found: dict[str, list[bool]] = {}
     outcomes = [
-        *_several_domains(rows_of(f"several_domains.{split}"), router.route),
-        *_follow_ups(rows_of(f"follow_ups.{split}"), router),
+        *_several_domains(rows_of(f"several_domains.{split}"), planned),
+        *_follow_ups(rows_of(f"follow_ups.{split}"), planned),
     ]
     for domain, caller in callers.items():
         outcomes += _tools(rows_of(f"tools.{domain}.{split}"), domain, caller)
@@ -52,35 +63,34 @@ def rows_of(name: str) -> list[Row]:
     return list(read_jsonl(path, required=("text",))) if path.is_file() else []
 
 
-def _several_domains(rows: Iterable[Row], route: Callable[[str], Routed]) -> Iterator[Outcome]:
+def _several_domains(rows: Iterable[Row], planned: Planned) -> Iterator[Outcome]:
     for row in rows:
         parts: list[Row] = row["parts"]
         wanted = {part["domain"] for part in parts}
-        routed = route(row["text"])
-        right = set(routed.domains) == wanted
+        steps = planned(row["text"]).steps
+        right = {step.domain for step in steps} == wanted
         yield "several domains: the right ones", right
         yield f"several domains: the right ones, {row['lang']}", right
         yield f"several domains: the right ones, of {len(wanted)}", right
-        if right and routed.parts:
+        if right and any(step.question for step in steps):
             for part in parts:
                 yield (
                     "several domains: each asked its own",
-                    _nearest(part["text"], routed.parts) == part["domain"],
+                    _nearest(part["text"], steps) == part["domain"],
                 )
 
 
-def _nearest(text: str, parts: Iterable[Part]) -> str:
-    """The domain whose part is most like a text."""
-    return max(parts, key=lambda part: SequenceMatcher(None, part.text, text).ratio()).domain
+def _nearest(text: str, steps: Iterable[Step]) -> str:
+    """The domain that is asked what is most like a text."""
+    return max(steps, key=lambda step: SequenceMatcher(None, step.question, text).ratio()).domain
 
 
-def _follow_ups(rows: Iterable[Row], router: Router) -> Iterator[Outcome]:
+def _follow_ups(rows: Iterable[Row], planned: Planned) -> Iterator[Outcome]:
     for row in rows:
         history: tuple[Turn, ...] = ()
         last, asked = "", ()
         for text in [*row["history"], row["text"]]:
-            plan = make_plan(text, router.route(text, history, last), history=history, last_domain=last)
-            asked = tuple(step.domain for step in plan.steps)
+            asked = tuple(step.domain for step in planned(text, history, last).steps)
             last = asked[0] if asked else last
             history += (Turn("user", text), Turn("assistant", "..."))
         right = (asked or (GENERAL,)) == (row["label"],)

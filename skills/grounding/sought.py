@@ -1,7 +1,7 @@
-"""Whether a passage has the sort of figure that a question asks for: a time, a number, an amount, a dose.
+"""Whether a passage has the sort of figure that a question asks for: a time, a number, a share, an amount, a dose.
 
-"How long" is not answered by a passage without a word of time, nor "the starting dose" by one without a dose, however
-near its subject is. Knows texts only; English only.
+"How long" is not answered by a passage without a word of time, nor "how many people" by one without a share of them,
+nor "the starting dose" by one without a dose, however near its subject is. Knows texts only; English only.
 """
 
 from __future__ import annotations
@@ -24,7 +24,33 @@ _QUANTITY = (
     r"|not known|unclear|var(?:y|ies)|depends?)\b"
 )
 
+_GROUP = (
+    r"(?:[a-z]+ )?(?:people|persons|adults|women|men|children|kids|babies|teens|teenagers|patients|americans|brits"
+    r"|deaths|smokers|users|workers|couples|households|families)\b"
+)
+_SHARE = (
+    r"%|\b(?:percent|per cent|hundreds?|thousands?|millions?|billions?|half|third|quarter|majority|minority"
+    r"|(?:in|of|per|every) (?:a |every |each |about )?(?:\d|ten\b|two|three|four|five|six|seven|eight|nine|twenty"
+    r"|fifty))"
+)
+
 _SOUGHT = (
+    (
+        re.compile(
+            rf"\bhow many (?:of )?(?:the )?{_GROUP}(?!'s)(?! (?:vote|sit|serve)\b)"
+            rf"|\b(?:what|which) (?:percentage|percent|proportion|share|fraction) of (?:the )?{_GROUP}",
+            re.IGNORECASE,
+        ),
+        re.compile(_SHARE, re.IGNORECASE),
+    ),
+    (
+        re.compile(r"\bhow (?:common|widespread|prevalent)\b", re.IGNORECASE),
+        re.compile(
+            rf"{_SHARE}|\b(?:most|mostly|few|rare|rarely|common|commonly|uncommon|frequent|frequently|often|usual|usually"
+            r"|seldom|unlikely)\b",
+            re.IGNORECASE,
+        ),
+    ),
     (
         re.compile(
             r"\bhow (?:long (?!a\b|an\b|is the (?:form|test)\b|and\b|or\b|hair\b)|soon\b|often\b|old\b)"
@@ -61,7 +87,7 @@ _SOUGHT = (
 
 
 def lacks_what_is_sought(question: str, passage: Passage) -> bool:
-    """Whether the question asks for a time, a number, an amount or a dose, and the passage has none."""
+    """Whether the question asks for a time, a number, a share, an amount or a dose, and the passage has none."""
     return any(
         asks.search(question) is not None and holds.search(passage.text) is None for asks, holds in _SOUGHT
     )
