@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 
 from agent.arithmetic import calculate
+from agent.case import with_case
 from agent.clauses import clauses
 from agent.courtesy import courtesy_of
 from agent.dependence import needs_of
@@ -137,10 +138,17 @@ def make_plan(
         return Plan((), kind)
     asked = {part.domain: part.text for part in routed.parts} if len(domains) > 1 and not follows else {}
     needs = needs_of(question, routed.parts) if asked else {}
+
+    def searched(domain: str) -> str:
+        query = search_query(question, history, domain) if follows else ""
+        own = query or asked.get(domain, question)
+        told = with_case(own, history, same=domain == last_domain)
+        return told if told != own else query
+
     steps = tuple(
         Step(
             domain,
-            search_query(question, history, domain) if follows else "",
+            searched(domain),
             asked.get(domain, ""),
             needs=needs.get(domain, "") if needs.get(domain) in domains else "",
         )

@@ -81,6 +81,9 @@ NEWCOMER_VERSION = "1"
 """Part of the cache key: raise it when fitting gives another head."""
 CERTAIN = 0.8
 """A follow-up that is this clearly of some domain by itself is not read with what came before."""
+AGREED = 1 / 3
+"""What the set reader counts for whom a message in a conversation goes to, beside two context readers; in logarithms.
+Chosen on development conversations."""
 TRUSTED = 0.5
 """Probability from which a set of domains is what a request asks."""
 POSSIBLE = 0.03
@@ -172,10 +175,13 @@ class Router:
         before = tuple(turn.text for turn in reversed(history) if turn.role == "user")[:READ_BACK]
         topic = search_query(text, history) if history and is_follow_up(text) else ""
         probabilities = self._probabilities(text, before, topic)
+        sets = cache(partial(self._sets, text, before))
+        if before:
+            probabilities = _agreed(probabilities, sets())
         if before and last_domain in self.domains:
             probabilities = _likelier(probabilities, last_domain, STAYS)
         found = clauses(text[:CLIP])
-        among = self._asked(text, found, probabilities, before)
+        among = self._asked(found, probabilities, sets, follows=bool(before))
         parts = self._parts(text, found, before, among)
         if len(parts) > 1:
             domains = tuple(part.domain for part in parts)
@@ -185,7 +191,6 @@ class Router:
             # A follow-up has one owner; the shares of a second one come from what it leans on.
             chosen = [name for name in (order[0], *([] if before else further)) if name != GENERAL]
             domains, parts = tuple(chosen) if order[0] != GENERAL else (), ()
-            # The set reader has not read what was said before.
             if domains and among is not None and len(among) == 1 and not before:
                 domains = tuple(among)
         unclear = not domains and max(probabilities.values()) < self._shipped.certainty
@@ -200,27 +205,41 @@ class Router:
         alone = self._probabilities(text)
         return any(alone[name] < CERTAIN for name in domains)
 
+    def _sets(self, text: str, before: Sequence[str]) -> Mapping[frozenset[str], float]:
+        """How likely each set of domains is what a message asks; empty where no reader knows its language."""
+        made = self._set_readers.get(language_of(" ".join([text, *before])))
+        if made is None:
+            return {}
+        reader = made()
+        shares = reader.probabilities([in_context(text[:CLIP], before)])[0].tolist()
+        return {
+            frozenset(label.split(SETS)): share for label, share in zip(reader.labels, shares, strict=True)
+        }
+
     def _asked(
-        self, text: str, found: Sequence[Clause], probabilities: Mapping[str, float], before: Sequence[str]
+        self,
+        found: Sequence[Clause],
+        probabilities: Mapping[str, float],
+        sets: Callable[[], Mapping[frozenset[str], float]],
+        *,
+        follows: bool,
     ) -> frozenset[str] | None:
         """The domains that a request asks something, where a reader is sure of them.
 
         None where it is not, or all is one question, of one domain or a follow-up, or a newcomer's, which no reader
         knows.
         """
-        made = self._set_readers.get(language_of(text))
         best, *others = sorted(probabilities, key=lambda name: -probabilities[name])
         one = sum(clause.asks for clause in found) < 2
         possible = [name for name in others if name != GENERAL and probabilities[name] >= POSSIBLE]
-        if made is None or best in self._new or (one and (before or not possible)):
+        if best in self._new or (one and (follows or not possible)):
             return None
-        reader = made()
-        shares = reader.probabilities([text[:CLIP]])[0]
-        place = int(shares.argmax())
-        named = frozenset(reader.labels[place].split(SETS)).intersection(self.domains)
+        shares = sets()
+        likeliest = max(shares, key=lambda asked: shares[asked], default=frozenset[str]())
+        named = likeliest.intersection(self.domains)
         if one and best not in named:  # whose a single question is the other readers know better
             return None
-        return named if named and shares[place] >= TRUSTED else None
+        return named if named and shares[likeliest] >= TRUSTED else None
 
     def _parts(
         self, text: str, found: Sequence[Clause], before: Sequence[str], among: frozenset[str] | None
@@ -337,6 +356,17 @@ def _likelier(shares: Mapping[str, float], name: str, times: float) -> dict[str,
     """Shares of which one counts so many times, with sum 1."""
     total = 1.0 + (times - 1.0) * shares[name]
     return {other: share * (times if other == name else 1.0) / total for other, share in shares.items()}
+
+
+def _agreed(shares: Mapping[str, float], sets: Mapping[frozenset[str], float]) -> dict[str, float]:
+    """Shares of a message in a conversation with what the set reader says of each, whose sets of several count for each
+    of theirs alike; what it does not know stays as it is."""
+    known = frozenset[str]().union(*sets)
+    read = dict(shares)
+    total = sum(share for name, share in shares.items() if name in known)
+    for name in known & shares.keys():
+        read[name] = total * sum(share / len(asked) for asked, share in sets.items() if name in asked)
+    return _mixed(shares, read, AGREED)
 
 
 def _joined(alone: dict[str, float], together: dict[str, float]) -> dict[str, float]:

@@ -338,7 +338,7 @@ def train_second_reader(rows: list[Row], dev: list[Row], out: Path, start: Path)
     random.Random(2).shuffle(others)
     part = [*in_place, *others[:_SECOND_SEES]]
     random.Random(3).shuffle(part)
-    return _train(part, judge, out / SECOND, epochs=2, start=start, encoder=MULTILINGUAL)
+    return _train(part, judge, out / SECOND, epochs=6, start=start, encoder=MULTILINGUAL)
 
 
 def _context_rows(
@@ -385,14 +385,18 @@ def train_set_reader(rows: list[Row], language: str, out: Path, start: Path) -> 
     """Train, from the context reader ``start``, what says which domains a request asks, in ``out/<language>-sets``;
     gives the folder of the best one."""
     alone = [row for row in rows if row["lang"] == language]
-    several = reading.several(language)
-    random.Random(5).shuffle(several)
-    chosen = len(several) // _ASIDE_IN_CONTEXT
-    requests = [*reading.sets(several[chosen:]), *reading.made_sets(alone, language, _SETS[language])]
+    several, follow_ups = reading.several(language), reading.follow_ups(language)
+    for written in (several, follow_ups):
+        random.Random(5).shuffle(written)
+    chosen, kept = len(several) // _ASIDE_IN_CONTEXT, len(follow_ups) // _ASIDE_IN_CONTEXT
+    requests = [
+        *reading.sets(several[chosen:]),
+        *reading.sets_in_place(several[chosen:], follow_ups[kept:]),
+        *reading.made_sets(alone, language, _SETS[language]),
+    ]
     random.Random(7).shuffle(requests)
-    return _train(
-        requests, list(reading.sets(several[:chosen])), out / f"{language}-sets", epochs=3, start=start
-    )
+    judge = [*reading.sets(several[:chosen]), *reading.sets_in_place(several[:chosen], follow_ups[:kept])]
+    return _train(requests, judge, out / f"{language}-sets", epochs=2, start=start)
 
 
 def _neutral(follow_ups: list[Row], reader: Path) -> set[str]:

@@ -6,8 +6,8 @@
                  moves on or takes leave does so after any
     parts        ``several.jsonl``: each part of a request that asks several things, within that request
     pairs        two of the head's rows, one after the other or in one message
-    sets         requests of ``several.jsonl``, the head's rows and two of those in one message, each labelled with all
-                 the domains that it asks
+    sets         requests of ``several.jsonl``, by themselves and after a conversation, follow-ups, the head's rows and
+                 two of those in one message, each labelled with all the domains that it asks
 
 All are written for this project but the head's rows. Knows no encoder.
 """
@@ -131,6 +131,15 @@ def sets(rows: Iterable[Row]) -> Iterator[Row]:
     """Requests as written, with the domains that they ask."""
     for row in rows:
         yield {"text": row["text"], "label": _set_of(part["domain"] for part in row["parts"])}
+
+
+def sets_in_place(rows: Iterable[Row], follow_ups: Sequence[Row]) -> Iterator[Row]:
+    """Requests after conversations that they do not lean on, and follow-ups, each of which asks one domain."""
+    chance = random.Random("sets in place")
+    for row in sets(rows):
+        context = list(reversed(chance.choice(follow_ups)["history"]))[:READ_BACK]
+        yield {"text": in_context(row["text"], context), "label": row["label"]}
+    yield from in_place(follow_ups)
 
 
 def made_sets(alone: Sequence[Row], language: str, count: int) -> Iterator[Row]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from langchain_core.embeddings import Embeddings
 
-from agent.router import STAYS, Router, _embed_with, fingerprint, out_of_scope, route_examples
+from agent.router import STAYS, Router, _embed_with, fingerprint, in_context, out_of_scope, route_examples
 from skills.errors import DataError
 from skills.files import read_json, write_json, write_jsonl
 from skills.learning.route import RouteConfig, RouteModel, train
@@ -283,6 +283,18 @@ def test_a_follow_up_has_one_owner_unless_a_reader_is_sure_of_several(
     assert sure.route(text, history, "garden").domains == ("garden", "sailing")
 
 
+def test_a_set_reader_reads_the_conversation_and_has_a_say_in_it(shipped: Path) -> None:
+    embed, reader = _embed_with(lambda name: Words()), Asks("garden")
+    model, readers = RouteModel.load(shipped), {"en": lambda: reader}
+    plain = Router(("garden",), model, None, embed)
+    read = Router(("garden",), model, None, embed, set_readers=readers)  # type: ignore[arg-type]
+    text, history = "who won the football match?", [Turn("user", "Which mulch?"), Turn("assistant", "Bark.")]
+    before, after = (router.route(text, history, "garden").probabilities for router in (plain, read))
+    assert after["garden"] > before["garden"] and sum(after.values()) == pytest.approx(1.0)
+    assert reader.asked == [in_context(text, ["Which mulch?"])]
+    assert plain.route(text).probabilities == read.route(text).probabilities
+
+
 class Asks(Certain):
     """A set reader."""
 
@@ -433,7 +445,7 @@ def test_a_medical_follow_up_stays_medical(weights_home: Path) -> None:
 CONVERSATIONS = [
     ("Can my landlord keep the deposit?", "not even for the painting?", "legal"),
     ("Who gets the house if there are no children?", "no will", "legal"),
-    ("how do I pay on the ferries in Greece", "only cash?", ""),
+    ("Why was that goal ruled out last night?", "so could they appeal or is VAR final", ""),
     ("is 5mg of melatonin too much", "who won the cup final last night", ""),
     ("Am I entitled to a pension after ten years?", "is that gross or net?", "finance"),
     ("How does an ETF work?", "my knee has been swollen since Sunday, should I rest it?", "medical"),
