@@ -1,5 +1,5 @@
-"""What a conversation told about its case that a later question leaves open: where it is, and that it is a child's or of
-a pregnancy. "Paracetamol, how much?" after "my 3 year old has a fever" asks for a child's dose, and "do I get
+"""What a conversation told about its case that a later question leaves open: where it is, and that it is a child's or
+of a pregnancy. "Paracetamol, how much?" after "my 3 year old has a fever" asks for a child's dose, and "do I get
 severance?" after "I was fired in Germany" for Germany's.
 
 Rules over the user's own messages; knows no skill. What is remembered across conversations is recall.py's.
@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from agent.recall import others
-from skills.grounding.places import named, names
+from skills.grounding.places import named, place_name
 from skills.records import Turn
 
 BACK = 3
@@ -26,7 +27,8 @@ _AGE = re.compile(
     re.IGNORECASE,
 )
 _CHILD = re.compile(
-    r"\b(?:bab(?:y|ies)|toddlers?|newborns?|infants?|child|children|kids?|little one)\b|宝宝|婴儿|新生儿|幼儿|小孩|孩子",
+    r"\b(?:bab(?:y|ies)|toddlers?|newborns?|infants?|child|children|kids?|little one)\b"
+    r"|宝宝|婴儿|新生儿|幼儿|小孩|孩子",
     re.IGNORECASE,
 )
 _PREGNANT = re.compile(
@@ -43,15 +45,19 @@ _SAID = {
 }
 
 
-def with_case(question: str, history: Sequence[Turn], *, same: bool) -> str:
+def with_case(question: str, history: Sequence[Turn], *, same: bool, placed: bool = True) -> str:
     """The question with what earlier messages tell of its case; as it is where they tell nothing that it leaves open.
 
-    ``same``: it goes to whoever was asked last. What belongs to a person is told only then.
+    ``same``: it goes to whoever was asked last. What belongs to a person is told only then. ``placed``: with the place.
     """
     said = [turn.text for turn in reversed(history) if turn.role == "user"][:BACK]
     chinese = _CHINESE.search(question) is not None
     person = _SAID[told][chinese] if same and (told := _person(question, said)) else ""
-    place = "" if named(question) else next((one for text in said if (one := _one_place(text))), "")
+    place = (
+        ""
+        if named(question) or not placed
+        else next((one for text in said if (one := _one_place(text, chinese))), "")
+    )
     if not person and not place:
         return question
     if chinese:
@@ -60,9 +66,11 @@ def with_case(question: str, history: Sequence[Turn], *, same: bool) -> str:
     return " ".join(part for part in (bare, person, f"in {place}" if place else "") if part) + "?"
 
 
-def _one_place(text: str) -> str:
-    """The place that a message names; of one that names several, none."""
-    return names(text)[-1] if len(named(text)) == 1 else ""
+def _one_place(text: str, chinese: bool) -> str:
+    """The place that a message names, the inner one of a place within another; of one that names several, none."""
+    codes = sorted(named(text), key=len)
+    within = all(inner.startswith(f"{outer}-") for outer, inner in pairwise(codes))
+    return place_name(codes[-1], chinese=chinese) if codes and within else ""
 
 
 def _person(question: str, said: Sequence[str]) -> str:

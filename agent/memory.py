@@ -98,8 +98,7 @@ def turns_of(messages: Sequence[AnyMessage]) -> tuple[Turn, ...]:
         else:
             note: dict[str, Any] = message.additional_kwargs.get("collegium", {})
             domains: list[str] = note.get("domains", [])
-            domain, topic = domains[0] if domains else "", str(note.get("topic", ""))
-            found.append(Turn("assistant", str(message.text), domain, topic))
+            found.append(Turn("assistant", str(message.text), domains[0] if domains else ""))
     return tuple(reversed(found))
 
 

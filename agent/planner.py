@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from agent.arithmetic import calculate
-from agent.case import with_case
+from agent.case import BACK, with_case
 from agent.clauses import clauses
 from agent.courtesy import courtesy_of
 from agent.dependence import needs_of
@@ -23,6 +23,8 @@ _NAMES = re.compile(r"(?<=[^\s.?!] )[A-Z][a-z]|\d{3}")
 """Names and numbers: who uses them asks something that stands by itself."""
 _ALONE = 4
 """Words up to which a message cannot be about something else."""
+MOST_SAID = 600
+"""Characters of earlier messages that a question is read with, if they are several."""
 CONFIDENT = 0.8
 """A follow-up leaves the session's domain when the router is this sure of another one."""
 
@@ -83,6 +85,20 @@ def search_query(question: str, history: Sequence[Turn], domain: str = "") -> st
     return f"{(own or earlier)[0].text} {question}" if earlier else ""
 
 
+def in_conversation(question: str, history: Sequence[Turn], domain: str) -> str:
+    """The question behind what the user said before, to a domain if anything was said to it, oldest first: the last
+    messages, and the one that says what they are about where none of them does; empty if there is none."""
+    turns = [turn for turn in history if turn.role == "user" and not courtesy_of(turn.text)]
+    own = any(turn.domain == domain for turn in turns)
+    said = [turn.text for turn in turns if turn.domain in ("", domain) or not own]
+    last = said[-BACK:]
+    if not any(map(_has_a_topic, last)):
+        last = [*next(([text] for text in reversed(said) if _has_a_topic(text)), []), *last]
+    while len(last) > 1 and sum(map(len, last)) > MOST_SAID:
+        last = last[1:]
+    return " ".join(dict.fromkeys([*last, question])) if last else ""
+
+
 def _has_a_topic(said: str) -> bool:
     """Whether a message by itself says what it is about: no follow-up, thanks, yes, or bare value."""
     return not (is_follow_up(said) or courtesy_of(said) or _VALUE.match(said))
@@ -140,10 +156,10 @@ def make_plan(
     needs = needs_of(question, routed.parts) if asked else {}
 
     def searched(domain: str) -> str:
-        query = search_query(question, history, domain) if follows else ""
-        own = query or asked.get(domain, question)
-        told = with_case(own, history, same=domain == last_domain)
-        return told if told != own else query
+        if domain not in asked:
+            return in_conversation(question, history, domain)
+        told = with_case(asked[domain], history, same=domain == last_domain)
+        return told if told != asked[domain] else ""
 
     steps = tuple(
         Step(

@@ -19,6 +19,7 @@ from langgraph.config import get_stream_writer
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
+from agent.case import with_case
 from agent.clauses import clauses
 from agent.compose import without_skills
 from agent.composition import College
@@ -29,7 +30,7 @@ from agent.events import Routed
 from agent.facts import Fact
 from agent.memory import turns_of
 from agent.plan import TOOLS, Plan, Step
-from agent.planner import make_plan
+from agent.planner import is_follow_up, make_plan
 from agent.recall import resolved
 from agent.remembering import Recalled, Resolved, recalled_for, wish_of
 from agent.router import GENERAL
@@ -213,6 +214,22 @@ class PlanningNodes:
         text, asked = state["resolved"].text, state["asked"]
         return step.search_query.replace(text, asked) or asked if text else ""
 
+    def _alone(self, step: Step, state: TurnState, options: TurnOptions) -> tuple[str, ...]:
+        """What a step is asked without the conversation but for the case it told of, and without its place; empty where
+        it leans on the conversation, or was told how to search."""
+        if options.plan is not None or not step.search_query or is_follow_up(state["asked"]):
+            return ()
+        text = step.question or state["resolved"].text or state["asked"]
+        same = step.domain == state.get("last_domain", "")
+        turns = self._turns(state, options)
+        ways = (with_case(text, turns, same=same, placed=placed) for placed in (True, False))
+        return tuple(dict.fromkeys(ways))
+
+    def _repeats(self, state: TurnState, options: TurnOptions) -> bool:
+        """Whether what was told already may be told again: not where one question follows another."""
+        said = [turn.text for turn in self._turns(state, options) if turn.role == "user"][-1:]
+        return not all(any(clause.asks for clause in clauses(text)) for text in (*said, state["asked"]))
+
     def _next_likely(self, state: TurnState, options: TurnOptions) -> Step | None:
         """Who is asked next if the only domain that the router chose finds nothing; None where several or another than
         that are asked, or no other one is likely enough."""
@@ -249,6 +266,9 @@ class PlanningNodes:
             request = SkillRequest(
                 question=step.question or state["asked"],
                 search_query=step.search_query,
+                alone=self._alone(step, state, options),
+                repeats=self._repeats(state, options),
+                moves=bool(step.search_query) and step.domain != state.get("last_domain", ""),
                 own_words=self._own_words(step, state),
                 history=self._turns(state, options),
                 passages=options.passages,

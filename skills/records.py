@@ -142,8 +142,6 @@ class Turn:
     text: str
     domain: str = field(default="", compare=False)
     """Who answered it, or gave the answer; empty: not known, or nobody."""
-    topic: str = field(default="", compare=False)
-    """Title of the section or document that an answer was taken from; empty: not known, or none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +151,13 @@ class SkillRequest:
     question: str
     search_query: str = ""
     """The question made self-contained from the history; empty: the question itself."""
+    alone: tuple[str, ...] = ()
+    """The question as it may be meant without that history, with the place that was told before and without; empty: it
+    is not. What is found by it, not about another place, counts where it is surer than what the conversation finds."""
+    repeats: bool = True
+    """Whether what was told already may answer it: it, or the message before it, asked nothing but told of the case."""
+    moves: bool = False
+    """Whether somebody else was asked before: it more likely stands alone."""
     own_words: str = ""
     """What was asked without what memory put into it: all that an answer may repeat without a source; empty: the
     question that is searched for."""

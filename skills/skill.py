@@ -15,7 +15,7 @@ from langchain_core.language_models import BaseChatModel
 import prompts
 from skills.grounding.citations import cite
 from skills.grounding.guards import raised
-from skills.grounding.places import apart, nearest
+from skills.grounding.places import apart, elsewhere, nearest, with_countries
 from skills.grounding.select import sentence_scores
 from skills.grounding.support import Check
 from skills.grounding.support import check as check_by_rules
@@ -41,7 +41,7 @@ from skills.records import (
     ToolCall,
     ToolCalled,
 )
-from skills.retrieval.text import is_chinese, says_chinese
+from skills.retrieval.text import is_chinese, says_chinese, terms
 from skills.tool_calls import ToolCaller
 from skills.tool_use import after_failure, use_tool
 
@@ -53,8 +53,10 @@ ECHOED = 120
 """Characters of a question that a decline repeats."""
 RIVAL = 0.5
 """Share of the best passage's probability from which another is as good an answer."""
-BRIEF = 80
-"""Characters up to which a message may lean on what was said before it."""
+SURER = 0.1
+"""How much likelier what a message finds by itself has to be than what it finds in its conversation, and"""
+ALONE = 0.9
+"""how likely where that is nothing at all: chosen on development conversations."""
 SHOWN = 3
 """Passages that may be reported as evidence; the answer is written from the first."""
 
@@ -166,15 +168,15 @@ class DomainSkill:
     def _read(self, request: SkillRequest) -> Iterator[SkillEvent]:
         """Answer from the store, or from the passages that came with the request."""
         timings: dict[str, float] = {}
-        question = request.search_query or request.question
+        question = with_countries(request.search_query or request.question)
         started = time.perf_counter()
         candidates = self._candidates(question, request)
         timings["retrieve"] = _milliseconds(started)
         started = time.perf_counter()
         judged = self._evidence.select(question, candidates)
         query = ""
-        if (on := self._asked_on(question, request, judged)) is not None:
-            query, candidates, judged = on
+        if request.search_query and (better := self._meant(question, request, judged)) is not None:
+            query, candidates, judged = better
             question = query
         enough = by_level([item for item in judged if item.enough], request.level)
         evidence, place = enough[:SHOWN], ""
@@ -261,30 +263,45 @@ class DomainSkill:
         order = sorted(range(len(passages)), key=lambda index: (-scores[index], index))
         return [ScoredPassage(passages[index], scores[index], out_of=len(passages)) for index in order]
 
-    def _asked_on(
+    def _meant(
         self, question: str, request: SkillRequest, judged: Sequence[Evidence]
     ) -> tuple[str, Sequence[ScoredPassage], list[Evidence]] | None:
-        """What a follow-up finds with the title of what was answered before instead of the whole question before it:
-        where that question drowns it, so that nothing is found or the same is told again. So does what looked like a
-        question by itself and finds nothing ("with bad kidneys?"). None where that is no better.
-        """
-        last = next((turn for turn in reversed(request.history) if turn.role == "assistant"), None)
-        alone = not request.search_query and bool(judged) and judged[0].enough
-        if alone or len(request.question) > BRIEF or request.passages is not None:
-            return None
-        if last is None or last.domain != self.name or not last.topic:
-            return None
+        """What a message of a conversation finds otherwise: after the last one alone, where all of them find only what
+        was told already (earlier questions drown a new one), and by itself, where that is surer.
+
+        None where that is no better than what was found; without evidence where a question gets nothing but what was
+        told and does not name."""
         said = " ".join(turn.text for turn in request.history if turn.role == "assistant")
+        about = terms(request.question)
 
-        def new(query: str, found: Sequence[Evidence]) -> bool:
-            return bool(found) and found[0].enough and not self._writer.told(query, found[0], said)
+        def again(query: str, found: Sequence[Evidence]) -> bool:
+            return not request.repeats and self._writer.told(query, found[0], said, about)
 
-        if new(question, judged):
-            return None
-        query = f"{last.topic} {request.question}"
-        candidates = self._candidates(query, request)
-        found = self._evidence.select(query, candidates)
-        return (query, candidates, found) if new(query, found) else None
+        def look(query: str) -> tuple[str, Sequence[ScoredPassage], list[Evidence]]:
+            candidates = self._candidates(query, request)
+            return query, candidates, self._evidence.select(query, candidates)
+
+        best: tuple[str, Sequence[ScoredPassage], list[Evidence]] | None = None
+        here, least = (judged[0].score if judged and judged[0].enough else 0.0), ALONE
+        if here and again(question, judged):
+            here = least = 0.0
+            last = next((turn.text for turn in reversed(request.history) if turn.role == "user"), "")
+            nearer = look(with_countries(f"{last} {request.question}"))
+            found = nearer[2]
+            if found and found[0].enough and not again(nearer[0], found):
+                best, here = nearer, found[0].score
+            else:
+                best = (question, nearer[1], [replace(item, enough=False) for item in judged])
+        if here and not request.moves:
+            least = here + SURER
+        for way in request.alone:
+            if way == question:
+                continue
+            query, found, own = look(with_countries(way))
+            own = [item for item in own if not elsewhere(request.alone[0], item.passage)]
+            if own and own[0].enough and own[0].score >= max(here, least):
+                return query, found, own
+        return best
 
     def _there(
         self, question: str, request: SkillRequest, enough: Sequence[Evidence]

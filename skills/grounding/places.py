@@ -29,6 +29,8 @@ class _Gazetteer(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     names: dict[str, list[str]]
+    cities: dict[str, list[str]]
+    """By the code of the country or state that they lie in."""
     provinces: dict[str, list[str]]
     """Provinces and cities with figures of their own, by country."""
     members: dict[str, list[str]]
@@ -45,8 +47,9 @@ def _names() -> tuple[re.Pattern[str], dict[str, str]]:
     """A pattern of all names, longer ones first, and the code of each as it is found or in lower case."""
     codes: dict[str, str] = {}
     parts: list[tuple[int, str]] = []
-    for code, names in _gazetteer().names.items():
-        for listed in names:
+    known = _gazetteer()
+    for code, listings in [*known.names.items(), *known.cities.items()]:
+        for listed in listings:
             name = listed.removeprefix("=")
             exact = listed != name
             codes[name if exact else name.lower()] = code
@@ -67,6 +70,32 @@ def named(text: str) -> frozenset[str]:
 def names(text: str) -> tuple[str, ...]:
     """The places that a text names, as it names them."""
     return tuple(_names()[0].findall(text))
+
+
+def place_name(code: str, *, chinese: bool = False) -> str:
+    """What a place is called: its first name, or its Chinese one, or that of the country that it lies in."""
+    names = _gazetteer().names
+    if chinese:
+        listed = [*names[code], *names[code.partition("-")[0]]]
+        return next((name for name in listed if not name.isascii()), names[code][0])
+    return names[code][0].removeprefix("=")
+
+
+def with_countries(text: str) -> str:
+    """The text with each well known city's country or state after it, where the text does not name that itself:
+    passages tell their country's rules and not its cities'."""
+    pattern, codes = _names()
+    cities = {name.removeprefix("=") for listed in _gazetteer().cities.values() for name in listed}
+    cities |= {name.casefold() for name in cities}
+    found = [one for one in pattern.finditer(text) if one[0] in cities or one[0].casefold() in cities]
+    whole = text
+    for city in reversed(found):
+        chinese = not city[0].isascii()
+        name = place_name(codes.get(city[0]) or codes[city[0].casefold()], chinese=chinese)
+        if name not in text:
+            after = f"（{name}）" if chinese else f", {name},"
+            whole = f"{whole[: city.end()]}{after}{whole[city.end() :]}"
+    return re.sub(r",(?=\s*(?:[,.?!;:]|$))", "", whole) if whole != text else text
 
 
 def elsewhere(question: str, passage: Passage) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice, takewhile
 from typing import Any
@@ -240,10 +240,14 @@ class Writer:
             return True
         return self._model.fits(self._messages(user), **self._options(configuration))
 
-    def told(self, question: str, evidence: Evidence, text: str) -> bool:
-        """Whether a text tells what answers the question best."""
+    def told(self, question: str, evidence: Evidence, text: str, about: Collection[str] = ()) -> bool:
+        """Whether a text tells what answers the question best, and that has none of the index words ``about``."""
         ranked = self._rank(question, evidence)
-        return bool(ranked) and _tells(without_marks(text), ranked[0][1])
+        return (
+            bool(ranked)
+            and _tells(without_marks(text), ranked[0][1])
+            and not {*about} & {*terms(ranked[0][1].text)}
+        )
 
     def _rank(self, question: str, evidence: Evidence) -> list[tuple[float, Unit]]:
         """(score, unit) of the evidence's sentences and rows, best first. A question answers none, so those come only

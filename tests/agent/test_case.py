@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.case import with_case
-from agent.events import Routed
+from agent.events import Part, Routed
 from agent.planner import make_plan
 from skills.records import Turn
 
@@ -22,6 +24,9 @@ def _said(*texts: str) -> list[Turn]:
         (["I was fired yesterday", "Germany"], "do I get severance", "do I get severance in Germany?"),
         (["evicted in Texas"], "how long do I have?", "how long do I have in Texas?"),
         (["evicted in Texas"], "and in Ohio?", "and in Ohio?"),
+        (["I rent in Munich"], "how much deposit?", "how much deposit in Germany?"),
+        (["I work in Toronto, Canada"], "notice?", "notice in Ontario?"),
+        (["a Japanese car"], "is tax due?", "is tax due in Japan?"),
         (["I moved from France to Spain"], "do I owe tax?", "do I owe tax?"),
         (["my 3 year old has a fever"], "paracetamol how much", "paracetamol how much for a child?"),
         (["our 5-month-old coughs"], "honey?", "honey for a child?"),
@@ -54,8 +59,18 @@ def test_what_is_long_past_is_forgotten() -> None:
 
 def test_a_plan_searches_with_the_case() -> None:
     routed = Routed(("legal",), {"legal": 0.95, "general": 0.05}, 0.0, leans=False)
-    plan = make_plan("What severance is owed?", routed, history=_said("Germany"), last_domain="legal")
-    assert plan.steps[0].search_query == "What severance is owed in Germany?"
+    for last in ("legal", "medical"):
+        plan = make_plan("What severance is owed?", routed, history=_said("Germany"), last_domain=last)
+        assert plan.steps[0].search_query == "Germany What severance is owed?"
+    parts = (Part("legal", "What severance is owed?"), Part("finance", "Is it taxed?"))
+    both = replace(routed, domains=("legal", "finance"), parts=parts)
+    plan = make_plan(
+        "What severance is owed? Is it taxed?", both, history=_said("Germany"), last_domain="medical"
+    )
+    assert [step.search_query for step in plan.steps] == [
+        "What severance is owed in Germany?",
+        "Is it taxed in Germany?",
+    ]
     assert make_plan("What severance is owed?", routed).steps[0].search_query == ""
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from agent.app import Agent
 from agent.events import Answered, Part, Routed, Segment
-from agent.planner import is_follow_up, make_plan, search_query
+from agent.planner import in_conversation, is_follow_up, make_plan, search_query
 from skills.records import Turn
 from tests.agent.agent_fakes import FakeSkill, calculating, make_agent
 
@@ -93,7 +93,22 @@ def test_where_a_follow_up_goes(
 ) -> None:
     plan = make_plan(question, Routed(domains, probabilities, 0.0), history=HISTORY, last_domain="medical")
     assert [step.domain for step in plan.steps] == [expected]
-    assert plan.steps[0].search_query == f"What is metformin? {question}"
+    assert plan.steps[0].search_query == f"What is metformin? And its side effects? {question}"
+
+
+def test_a_message_is_read_after_the_last_ones_and_what_they_are_about() -> None:
+    said = ["Is gout curable?", "and beer?", "how often?", "thanks!", "and wine?", "and with meals?"]
+    history = [
+        turn for text in said for turn in (Turn("user", text, "medical"), Turn("assistant", "So.", "medical"))
+    ]
+    history[2:2] = [Turn("user", "What is an ETF?", "finance"), Turn("assistant", "A fund.", "finance")]
+    text = in_conversation("for how long?", history, "medical")
+    assert text == "Is gout curable? how often? and wine? and with meals? for how long?"
+    other = in_conversation("for how long?", history, "legal")
+    assert other == "What is an ETF? how often? and wine? and with meals? for how long?"
+    assert in_conversation("for how long?", (), "legal") == ""
+    long = [Turn("user", f"What is {letter * 400}?", "medical") for letter in "ab"]
+    assert in_conversation("why?", long, "medical") == f"{long[1].text} why?"
 
 
 @pytest.mark.parametrize(

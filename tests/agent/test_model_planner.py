@@ -42,7 +42,8 @@ def test_steps_in_the_models_order_and_what_they_need() -> None:
         (Step("legal", question=asked), Step("finance", question=owed, needs="legal"))
     )
     request = engine.requests[0]
-    assert request.json_schema is not None and request.temperature == 0.0
+    assert request.json_schema is not None
+    assert request.temperature == 0.0
     assert all(answers in request.turns[0].text for answers in DOMAINS.values())
     assert REQUEST in request.turns[-1].text
 

@@ -76,7 +76,10 @@ def test_tools_that_ask_back_or_are_not_needed(system: System) -> None:
 
 def test_a_dialogue_is_one_session(system: System) -> None:
     turns = [
-        {"question": "medical BMI of 80 kg?", "expect": {"status": "clarify", "contains": ["height"]}},
+        {
+            "question": "medical BMI of 80 kg?",
+            "expect": {"status": "clarify", "answered": False, "contains": ["height"]},
+        },
         {"question": "180 cm", "expect": {"status": "answered", "tool": "bmi", "contains": ["24.7"]}},
     ]
     assert scored("dialogue", {"turns": turns}, system) == {

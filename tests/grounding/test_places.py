@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skills.grounding.places import elsewhere, named, of_a_province, without_covered_places
+from skills.grounding.places import elsewhere, named, of_a_province, with_countries, without_covered_places
 from skills.records import Passage
 
 
@@ -103,3 +103,28 @@ def test_figures_of_a_province_are_not_those_of_the_country(
     question: str, jurisdiction: str, text: str, barred: bool
 ) -> None:
     assert of_a_province(question, Passage("a#1", text, "Note", "law", jurisdiction)) is barred
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("Deposit in Munich?", "Deposit in Munich, Germany?"),
+        ("I rent in Leeds, how much?", "I rent in Leeds, England, how much?"),
+        ("A flat in Paris, France", "A flat in Paris, France"),
+        (
+            "Is it legal in Los Angeles or in New York?",
+            "Is it legal in Los Angeles, California, or in New York?",
+        ),
+        ("我在慕尼黑租房", "我在慕尼黑（德国）租房"),
+        ("我在多伦多工作", "我在多伦多（加拿大）工作"),
+        ("a nice bath, good reading", "a nice bath, good reading"),
+    ],
+)
+def test_a_city_is_told_with_what_it_lies_in(text: str, whole: str) -> None:
+    assert with_countries(text) == whole
+    assert with_countries(whole) == whole
+
+
+@given(st.text(max_size=80))
+def test_a_text_without_a_city_stays_as_it_is(text: str) -> None:
+    assert with_countries(text) == text or named(text)

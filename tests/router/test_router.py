@@ -290,7 +290,8 @@ def test_a_set_reader_reads_the_conversation_and_has_a_say_in_it(shipped: Path) 
     read = Router(("garden",), model, None, embed, set_readers=readers)  # type: ignore[arg-type]
     text, history = "who won the football match?", [Turn("user", "Which mulch?"), Turn("assistant", "Bark.")]
     before, after = (router.route(text, history, "garden").probabilities for router in (plain, read))
-    assert after["garden"] > before["garden"] and sum(after.values()) == pytest.approx(1.0)
+    assert after["garden"] > before["garden"]
+    assert sum(after.values()) == pytest.approx(1.0)
     assert reader.asked == [in_context(text, ["Which mulch?"])]
     assert plain.route(text).probabilities == read.route(text).probabilities
 

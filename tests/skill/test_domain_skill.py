@@ -1,6 +1,6 @@
 """The steps of a skill, through its stream, with a scripted model and a judge that follows the test."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -649,79 +649,91 @@ EFFECTS = Passage(
 )
 
 
-class TopicStore(Store):
-    """Finds the dose only where the query is short, as words drown it otherwise."""
+ASKED, TOLD = "what is the dose", "what are the side effects of metformin what is the dose"
 
-    def search(self, query: str, k: int = 10, *, where: Filter | None = None) -> list[ScoredPassage]:
-        found = super().search(query, k, where=where)
-        return [one for one in found if (one.passage is DOSE) == (len(query.split()) < 6)]
+
+class ByQuestion(FixedJudge):
+    """Finds the effects for the conversation and the dose for anything else, each as sure as it is told."""
+
+    def __init__(self, sure: Mapping[str, float]) -> None:
+        self.sure = sure
+
+    def select(self, question: str, candidates: Sequence[ScoredPassage]) -> list[Evidence]:
+        self.probability = self.sure[question]
+        found = super().select(question, candidates)
+        return [item for item in found if (item.passage.id == DOSE.id) == (question != TOLD)]
+
+
+def _meant(
+    pack: Pack, sure: Mapping[str, float], request: SkillRequest, dose: Passage = DOSE
+) -> tuple[str, str]:
+    """(the passage that is cited, the query instead of the conversation)"""
+    skill = DomainSkill(
+        pack,
+        model=CollegiumChatModel(engine=ScriptedEngine([])),
+        store=Store([EFFECTS, dose]),
+        evidence=ByQuestion(sure),
+        pointer=WordPointer(),
+    )
+    events = list(skill.stream(replace(request, search_query=TOLD, configuration="pointing")))
+    answer, found = events[-1], next(event for event in events if isinstance(event, Retrieved))
+    assert isinstance(answer, SkillAnswer)
+    return (answer.citations[0].passage_id if answer.citations else ""), found.query
 
 
 @pytest.mark.parametrize(
-    ("said", "topic", "cited"),
+    ("alone", "together", "moves", "leans", "cited"),
     [
-        ("Metformin can cause nausea and diarrhoea [1].", "Metformin", DOSE.id),  # told: asked on
-        ("It lowers blood sugar [1].", "Metformin", EFFECTS.id),  # what is found is new
-        (
-            "Metformin can cause nausea and diarrhoea [1].",
-            "",
-            EFFECTS.id,
-        ),  # nobody knows what it was taken from
+        (0.95, 0.9, False, False, EFFECTS.id),  # about as sure: what was said before counts
+        (0.95, 0.6, False, False, DOSE.id),
+        (0.95, 0.2, False, False, DOSE.id),
+        (0.8, 0.2, False, False, ""),  # not that sure
+        (0.2, 0.9, False, False, EFFECTS.id),
+        (0.95, 0.2, False, True, ""),  # it cannot be meant by itself
+        (0.92, 0.9, True, False, DOSE.id),  # of another domain than the last one: it may well be
+        (0.8, 0.2, True, False, ""),
+        (0.95, 0.2, True, False, DOSE.id),
+        (0.7, 0.9, True, False, EFFECTS.id),
     ],
 )
-def test_what_was_told_already_is_not_told_again(pack: Pack, said: str, topic: str, cited: str) -> None:
-    store = TopicStore([EFFECTS, DOSE])
-    skill = DomainSkill(
-        pack,
-        model=CollegiumChatModel(engine=ScriptedEngine([])),
-        store=store,
-        evidence=FixedJudge(0.9),
-        pointer=WordPointer(),
-    )
-    first = "what are the side effects of metformin"
-    history = (
-        Turn("user", first, "medical"),
-        Turn("assistant", said, "medical", "Medicines"),
-        Turn("user", "with meals?", "medical"),
-        Turn("assistant", "Best with meals [1].", "medical", topic),
-    )
-    request = SkillRequest(
-        "and the dose?", search_query=f"{first} and the dose?", history=history, configuration="pointing"
-    )
-    events = list(skill.stream(request))
-    answer = events[-1]
-    assert isinstance(answer, SkillAnswer)
-    assert answer.citations[0].passage_id == cited
-    asked_on = cited == DOSE.id
-    found = next(event for event in events if isinstance(event, Retrieved))
-    assert found.query == (f"{topic} and the dose?" if asked_on else "")
-    assert len(store.queries) == (2 if asked_on else 1)
+def test_a_message_is_read_in_its_conversation_unless_it_surely_stands_alone(
+    pack: Pack, alone: float, together: float, moves: bool, leans: bool, cited: str
+) -> None:
+    request = SkillRequest(ASKED, alone=() if leans else (ASKED,), moves=moves)
+    instead = ASKED if cited == DOSE.id else ""
+    assert _meant(pack, {ASKED: alone, TOLD: together}, request) == (cited, instead)
 
 
-def test_a_message_that_finds_nothing_by_itself_is_looked_for_with_the_topic(pack: Pack) -> None:
-    class Short(FixedJudge):
-        def select(self, question: str, candidates: Sequence[ScoredPassage]) -> list[Evidence]:
-            self.probability = 0.9 if question.startswith("Metformin ") else 0.2
-            return super().select(question, candidates)
+def test_a_place_that_was_told_keeps_other_places_out_and_nothing_else(pack: Pack) -> None:
+    sure, placed = {TOLD: 0.2, ASKED: 0.95, f"{ASKED} in Spain": 0.2}, f"{ASKED} in Spain"
+    request = SkillRequest(ASKED, alone=(placed, ASKED))
+    assert _meant(pack, sure, request) == (DOSE.id, ASKED)
+    british = replace(DOSE, jurisdiction="UK")
+    assert _meant(pack, sure, request, british) == ("", "")
+    assert _meant(pack, sure, replace(request, alone=(ASKED,)), british) == (DOSE.id, ASKED)
 
-    history = (
-        Turn("user", "metformin?", "medical"),
-        Turn("assistant", "Yes [1].", "medical", "Metformin"),
-    )
-    skill = DomainSkill(
-        pack,
-        model=CollegiumChatModel(engine=ScriptedEngine([])),
-        store=Store([DOSE]),
-        evidence=Short(0.2),
-        pointer=WordPointer(),
-    )
 
-    def status(question: str, history: tuple[Turn, ...]) -> str:
-        asked = SkillRequest(question, history=history, configuration="pointing")
-        answer = list(skill.stream(asked))[-1]
-        assert isinstance(answer, SkillAnswer)
-        return answer.status
+def test_what_was_told_already_leaves_room_for_what_a_message_finds_by_itself(pack: Pack) -> None:
+    history = (Turn("user", "with meals?"), Turn("assistant", f"{EFFECTS.text} [1]"))
+    request = SkillRequest(ASKED, alone=(ASKED,), history=history, repeats=False)
+    sure = {TOLD: 0.9, f"with meals? {ASKED}": 0.2, ASKED: 0.6}
+    assert _meant(pack, sure, request) == (DOSE.id, ASKED)
 
-    assert status("how much at the start?", history) == "answered"
-    assert status("how much at the start?", ()) == "declined"
-    assert status("how much at the start?" * 5, history) == "declined"
+
+@pytest.mark.parametrize(
+    ("question", "said", "repeats", "nearer", "cited"),
+    [
+        (ASKED, EFFECTS.text, False, 0.9, DOSE.id),  # told: read after the last message alone
+        (ASKED, EFFECTS.text, False, 0.2, ""),
+        (ASKED, EFFECTS.text, True, 0.9, EFFECTS.id),  # it only tells more
+        (ASKED, "It lowers sugar.", False, 0.9, EFFECTS.id),
+        ("and nausea?", EFFECTS.text, False, 0.9, EFFECTS.id),  # told, and asked for by name
+    ],
+)
+def test_what_was_told_is_not_told_again_to_another_question(
+    pack: Pack, question: str, said: str, repeats: bool, nearer: float, cited: str
+) -> None:
+    history = (Turn("user", "with meals?"), Turn("assistant", f"{said} [1]"))
+    request = SkillRequest(question, history=history, repeats=repeats)
+    found, _ = _meant(pack, {TOLD: 0.9, f"with meals? {question}": nearer}, request)
+    assert found == cited

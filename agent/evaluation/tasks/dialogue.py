@@ -24,6 +24,8 @@ class Expectation(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     status: Literal["answered", "clarify", "declined"] | None = None
+    answered: bool | None = None
+    """Whether anything is answered, as against asked back or declined."""
     domain: str | None = None
     """Among those that were asked."""
     gold: tuple[str, ...] = ()
@@ -109,6 +111,7 @@ def _holds(expect: Expectation, answer: Answer) -> bool:
     text = answer.text.lower()
     return (
         expect.status in (None, answer.status)
+        and expect.answered in (None, answer.status == "answered")
         and (expect.domain is None or expect.domain in answer.domains)
         and (not expect.gold or any(one.passage_id in expect.gold for one in answer.citations))
         and (expect.tool is None or expect.tool in [call.name for call in answer.tools])
