@@ -195,6 +195,7 @@ class _SkillNodes:
             "status": answer.status,
             "domains": list(answer.domains),
             "reason": answer.reason,
+            "topic": _topic(answer.citations[0].title, question) if answer.citations else "",
         }
         changes: dict[str, Any] = {
             "messages": [
@@ -221,3 +222,11 @@ class _SkillNodes:
         recalled = state["recalled"][domain]
         match = recalled.tool or self._college.caller(domain).match(asked)
         return pending_with(domain, asked, match, recalled) if match else None
+
+
+def _topic(title: str, question: str) -> str:
+    """What a passage with that title is about: its section where the question names that and not its document, else
+    that."""
+    document, _, section = title.partition(": ")
+    asked = question.lower()
+    return section if section and section.lower() in asked and document.lower() not in asked else document

@@ -98,7 +98,8 @@ def turns_of(messages: Sequence[AnyMessage]) -> tuple[Turn, ...]:
         else:
             note: dict[str, Any] = message.additional_kwargs.get("collegium", {})
             domains: list[str] = note.get("domains", [])
-            found.append(Turn("assistant", str(message.text), domains[0] if domains else ""))
+            domain, topic = domains[0] if domains else "", str(note.get("topic", ""))
+            found.append(Turn("assistant", str(message.text), domain, topic))
     return tuple(reversed(found))
 
 

@@ -142,6 +142,8 @@ class Turn:
     text: str
     domain: str = field(default="", compare=False)
     """Who answered it, or gave the answer; empty: not known, or nobody."""
+    topic: str = field(default="", compare=False)
+    """Title of the section or document that an answer was taken from; empty: not known, or none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -285,13 +285,13 @@ class DomainSkill:
         here, least = (judged[0].score if judged and judged[0].enough else 0.0), ALONE
         if here and again(question, judged):
             here = least = 0.0
-            last = next((turn.text for turn in reversed(request.history) if turn.role == "user"), "")
-            nearer = look(with_countries(f"{last} {request.question}"))
-            found = nearer[2]
-            if found and found[0].enough and not again(nearer[0], found):
-                best, here = nearer, found[0].score
-            else:
-                best = (question, nearer[1], [replace(item, enough=False) for item in judged])
+            best = (question, (), [replace(item, enough=False) for item in judged])
+            for subject in self._nearer(request):
+                nearer = look(with_countries(f"{subject} {request.question}"))
+                found = nearer[2]
+                if found and found[0].enough and not again(nearer[0], found):
+                    best, here = nearer, found[0].score
+                    break
         if here and not request.moves:
             least = here + SURER
         for way in request.alone:
@@ -302,6 +302,13 @@ class DomainSkill:
             if own and own[0].enough and own[0].score >= max(here, least):
                 return query, found, own
         return best
+
+    def _nearer(self, request: SkillRequest) -> list[str]:
+        """What a message may be about beside all that was said: the last message, and what was answered last."""
+        said = next((turn.text for turn in reversed(request.history) if turn.role == "user"), "")
+        last = next((turn for turn in reversed(request.history) if turn.role == "assistant"), None)
+        topic = last.topic if last is not None and last.domain == self.name else ""
+        return [subject for subject in (said, topic) if subject]
 
     def _there(
         self, question: str, request: SkillRequest, enough: Sequence[Evidence]

@@ -21,7 +21,7 @@ import numpy as np
 from skills.grounding.cross_encoder import CrossEncoder, encoder_of, load_cross_encoder
 from skills.grounding.decision import UNFITTED, Decision, Kind, Risk, read_decision
 from skills.grounding.documents import named_document, of_another_document
-from skills.grounding.excluded import of_what_is_excluded
+from skills.grounding.excluded import of_the_opposite, of_what_is_excluded
 from skills.grounding.places import elsewhere, of_a_province, without_covered_places
 from skills.grounding.select import Unit, prompt_text, select_spans
 from skills.grounding.sought import lacks_what_is_sought
@@ -254,6 +254,7 @@ def barred(question: str, passage: Passage) -> bool:
         or of_another_document(question, passage)
         or of_another_year(question, passage)
         or of_what_is_excluded(question, passage)
+        or of_the_opposite(question, passage)
         or lacks_what_is_sought(question, passage)
     )
 
