@@ -175,7 +175,10 @@ class DomainSkill:
         started = time.perf_counter()
         judged = self._evidence.select(question, candidates)
         query = ""
-        if request.search_query and (better := self._meant(question, request, judged)) is not None:
+        if (
+            request.search_query
+            and (better := self._meant(question, request, candidates, judged)) is not None
+        ):
             query, candidates, judged = better
             question = query
         enough = by_level([item for item in judged if item.enough], request.level)
@@ -264,7 +267,11 @@ class DomainSkill:
         return [ScoredPassage(passages[index], scores[index], out_of=len(passages)) for index in order]
 
     def _meant(
-        self, question: str, request: SkillRequest, judged: Sequence[Evidence]
+        self,
+        question: str,
+        request: SkillRequest,
+        candidates: Sequence[ScoredPassage],
+        judged: Sequence[Evidence],
     ) -> tuple[str, Sequence[ScoredPassage], list[Evidence]] | None:
         """What a message of a conversation finds otherwise: after the last one alone, where all of them find only what
         was told already (earlier questions drown a new one), and by itself, where that is surer.
@@ -278,14 +285,14 @@ class DomainSkill:
             return not request.repeats and self._writer.told(query, found[0], said, about)
 
         def look(query: str) -> tuple[str, Sequence[ScoredPassage], list[Evidence]]:
-            candidates = self._candidates(query, request)
-            return query, candidates, self._evidence.select(query, candidates)
+            found = self._candidates(query, request)
+            return query, found, self._evidence.select(query, found)
 
         best: tuple[str, Sequence[ScoredPassage], list[Evidence]] | None = None
         here, least = (judged[0].score if judged and judged[0].enough else 0.0), ALONE
         if here and again(question, judged):
             here = least = 0.0
-            best = (question, (), [replace(item, enough=False) for item in judged])
+            best = (question, candidates, [replace(item, enough=False) for item in judged])
             for subject in self._nearer(request):
                 nearer = look(with_countries(f"{subject} {request.question}"))
                 found = nearer[2]

@@ -54,7 +54,8 @@ class Store:
     def search(self, query: str, k: int = 10, *, where: Filter | None = None) -> list[ScoredPassage]:
         self.queries.append(query)
         self.where = where
-        return [ScoredPassage(passage, 1.0, known=self.known) for passage in self.passages[:k]]
+        size = len(self.passages)
+        return [ScoredPassage(passage, 1.0, known=self.known, out_of=size) for passage in self.passages[:k]]
 
 
 class WordPointer:
@@ -678,6 +679,7 @@ def _meant(
     events = list(skill.stream(replace(request, search_query=TOLD, configuration="pointing")))
     answer, found = events[-1], next(event for event in events if isinstance(event, Retrieved))
     assert isinstance(answer, SkillAnswer)
+    assert answer.status == "answered" or "looked through 2 " in answer.text
     return (answer.citations[0].passage_id if answer.citations else ""), found.query
 
 
