@@ -1,4 +1,4 @@
-"""Whether a passage has the sort of figure that a question asks for: a time, a number, a share, an amount, a dose.
+"""Whether a passage has the sort of figure that a question asks for: a time, a number, a share, a cost, a dose.
 
 "How long" is not answered by a passage without a word of time, nor "how many people" by one without a share of them,
 nor "the starting dose" by one without a dose, however near its subject is. Knows texts only; English only.
@@ -44,6 +44,18 @@ _SOUGHT = (
         re.compile(_SHARE, re.IGNORECASE),
     ),
     (
+        re.compile(
+            r"\bhow much (?:does|do|did|would|will|should)\b[^.?!]{0,60}\bcosts?\b"
+            r"|\bwhat (?:does|do|did|would|will)\b[^.?!]{0,50}\bcost\b|^\W*(?:average |typical )?(?:price|cost) of\b",
+            re.IGNORECASE,
+        ),
+        re.compile(
+            r"[$€£¥%]|\b(?:dollars?|euros?|cents?|yuan|pence|pounds(?! or)|percent|per cent|free|fees?|prices?|cheap\w*"
+            r"|expensive|costs?)\b",
+            re.IGNORECASE,
+        ),
+    ),
+    (
         re.compile(r"\bhow (?:common|widespread|prevalent)\b", re.IGNORECASE),
         re.compile(
             rf"{_SHARE}|\b(?:most|mostly|few|rare|rarely|common|commonly|uncommon|frequent|frequently|often|usual|usually"
@@ -87,7 +99,7 @@ _SOUGHT = (
 
 
 def lacks_what_is_sought(question: str, passage: Passage) -> bool:
-    """Whether the question asks for a time, a number, a share, an amount or a dose, and the passage has none."""
+    """Whether the question asks for a time, number, share, cost, amount or dose, and the passage has none."""
     return any(
         asks.search(question) is not None and holds.search(passage.text) is None for asks, holds in _SOUGHT
     )
