@@ -14,6 +14,7 @@ from itertools import pairwise
 from agent.recall import others
 from skills.grounding.places import named, place_name
 from skills.records import Turn
+from skills.retrieval.text import is_chinese
 
 BACK = 3
 """Messages of the user in which a case is looked for."""
@@ -36,7 +37,6 @@ _PREGNANT = re.compile(
 )
 _NURSING = re.compile(r"\b(?:breast-?feed(?:ing)?|nursing)\b|哺乳|母乳", re.IGNORECASE)
 _SELF = re.compile(r"\b(?:I|I['’]m|me|myself|adults?)\b|我(?!的?(?:孩子|宝宝|儿子|女儿|家))|成人|大人")
-_CHINESE = re.compile(r"[\u3400-\u9fff]")
 
 _SAID = {
     "child": ("for a child", "孩子"),
@@ -51,7 +51,7 @@ def with_case(question: str, history: Sequence[Turn], *, same: bool, placed: boo
     ``same``: it goes to whoever was asked last. What belongs to a person is told only then. ``placed``: with the place.
     """
     said = [turn.text for turn in reversed(history) if turn.role == "user"][:BACK]
-    chinese = _CHINESE.search(question) is not None
+    chinese = is_chinese(question)
     person = _SAID[told][chinese] if same and (told := _person(question, said)) else ""
     place = (
         ""

@@ -127,19 +127,14 @@ def planning(
     COLLEGIUM_PLANNER=model the base model plans."""
     from agent.composition import compose_college
     from agent.evaluation.planning import SPLITS, scores
-    from agent.router import Router
     from agent.settings import make_settings
-    from skills.pack import discover
-    from skills.tool_calls import ToolCaller
 
     if split not in SPLITS:
         raise UserError(f"--split {split!r}: expected one of {SPLITS}")
-    settings = make_settings()
-    packs, _ = discover(settings.domains, settings.trusted_domains)
-    callers = {pack.name: ToolCaller.for_pack(pack) for pack in packs}
-    college = compose_college(settings)
+    college = compose_college(make_settings())
     try:
-        _show_shares(scores(split, Router.load(packs), callers, college.planner), as_json)
+        callers = {one.name: college.caller(one.name) for one in college.domains if not one.error}
+        _show_shares(scores(split, college.router, callers, college.planner), as_json)
     finally:
         college.close()
 

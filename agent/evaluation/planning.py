@@ -15,10 +15,11 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
+from agent.composition import Router
 from agent.model_planner import Planner, by_rules
 from agent.plan import Plan, Step
 from agent.planner import make_plan
-from agent.router import GENERAL, Router
+from agent.router import GENERAL
 from skills.errors import CollegiumError
 from skills.files import read_jsonl
 from skills.records import Turn

@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
+from itertools import zip_longest
 
 from pydantic import BaseModel, ConfigDict
 
@@ -60,16 +61,44 @@ def _names() -> tuple[re.Pattern[str], dict[str, str]]:
     return re.compile("|".join(pattern for _, pattern in ordered)), codes
 
 
+@cache
+def _cities() -> frozenset[str]:
+    """Names of cities, as they are found or in lower case."""
+    listed = (name for names in _gazetteer().cities.values() for name in names)
+    return frozenset(name.removeprefix("=") if name.startswith("=") else name.lower() for name in listed)
+
+
+def _is_city(found: re.Match[str]) -> bool:
+    return found[0] in _cities() or found[0].casefold() in _cities()
+
+
+def _places(text: str) -> list[tuple[re.Match[str], str]]:
+    """The places that a text names, and their codes. Paris, Texas is in Texas alone."""
+    pattern, codes = _names()
+    found = [(one, codes.get(one[0]) or codes.get(one[0].casefold(), "")) for one in pattern.finditer(text)]
+    return [
+        (one, code)
+        for (one, code), (after, within) in zip_longest(found, found[1:], fillvalue=(None, ""))
+        if one is not None
+        and code
+        and not (
+            _is_city(one)
+            and after is not None
+            and not _is_city(after)
+            and not text[one.end() : after.start()].strip(", ")
+            and not _related(code, within)
+        )
+    ]
+
+
 def named(text: str) -> frozenset[str]:
     """Codes of the places that a text names."""
-    pattern, codes = _names()
-    found = (codes.get(match) or codes.get(match.casefold()) for match in pattern.findall(text))
-    return frozenset(code for code in found if code is not None)
+    return frozenset(code for _, code in _places(text))
 
 
 def names(text: str) -> tuple[str, ...]:
     """The places that a text names, as it names them."""
-    return tuple(_names()[0].findall(text))
+    return tuple(found[0] for found, _ in _places(text))
 
 
 def place_name(code: str, *, chinese: bool = False) -> str:
@@ -84,17 +113,13 @@ def place_name(code: str, *, chinese: bool = False) -> str:
 def with_countries(text: str) -> str:
     """The text with each well known city's country or state after it, where the text does not name that itself:
     passages tell their country's rules and not its cities'."""
-    pattern, codes = _names()
-    cities = {name.removeprefix("=") for listed in _gazetteer().cities.values() for name in listed}
-    cities |= {name.casefold() for name in cities}
-    found = [one for one in pattern.finditer(text) if one[0] in cities or one[0].casefold() in cities]
     whole = text
-    for city in reversed(found):
-        chinese = not city[0].isascii()
-        name = place_name(codes.get(city[0]) or codes[city[0].casefold()], chinese=chinese)
-        if name not in text:
+    for found, code in reversed(_places(text)):
+        chinese = not found[0].isascii()
+        name = place_name(code, chinese=chinese)
+        if _is_city(found) and name not in text:
             after = f"（{name}）" if chinese else f", {name},"
-            whole = f"{whole[: city.end()]}{after}{whole[city.end() :]}"
+            whole = f"{whole[: found.end()]}{after}{whole[found.end() :]}"
     return re.sub(r",(?=\s*(?:[,.?!;:]|$))", "", whole) if whole != text else text
 
 

@@ -19,6 +19,9 @@ from skills.records import Passage
         ("West Virginia", {"US-WV"}),
         ("在加拿大买房要交什么税", {"CA"}),
         ("Northern Ireland", {"UK-NI"}),
+        ("London, Ontario", {"CA-ON"}),
+        ("Toronto, Canada", {"CA-ON", "CA"}),
+        ("Dublin and Texas", {"IE", "US-TX"}),
         ("", set()),
     ],
 )
@@ -117,6 +120,8 @@ def test_figures_of_a_province_are_not_those_of_the_country(
         ),
         ("我在慕尼黑租房", "我在慕尼黑（德国）租房"),
         ("我在多伦多工作", "我在多伦多（加拿大）工作"),
+        ("I live in Paris, Texas", "I live in Paris, Texas"),
+        ("Berlin, Paris or Texas?", "Berlin, Germany, Paris, France, or Texas?"),
         ("a nice bath, good reading", "a nice bath, good reading"),
     ],
 )
