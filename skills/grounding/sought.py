@@ -41,7 +41,12 @@ _SOUGHT = (
             rf"|\b(?:what|which) (?:percentage|percent|proportion|share|fraction) of (?:the )?{_GROUP}",
             re.IGNORECASE,
         ),
-        re.compile(_SHARE, re.IGNORECASE),
+        re.compile(
+            rf"{_SHARE}|\b(?:prevalence|incidence|(?:un|not )known|rare (?:condition|disorder|disease)"
+            r"|(?:\d[\d,.]*|few|several|dozens)(?: [\w-]+){0,3} (?:cases|people|adults|individuals|families|patients"
+            r"|children|women|men))\b",
+            re.IGNORECASE,
+        ),
     ),
     (
         re.compile(
